@@ -1,0 +1,117 @@
+"""Raw numbers: what a `Value` may hold, what a gate is given, and how both are named in error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .errors import DtypeError
+
+FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
+
+
+def to_data(x: Any, dtype: Any = None) -> Any:
+    """A Python float or a float32/float64 ndarray from what a user passed as data; `DtypeError` with advice otherwise."""
+    if type(x) is float and dtype is None:
+        return x
+    if is_value(x):
+        raise DtypeError("a Value can't be the data of another Value: use its .data, or v.detach().")
+    if dtype is not None and np.dtype(dtype) not in (FLOAT64, FLOAT32):
+        raise DtypeError(f"dtype={np.dtype(dtype)}: a Value holds float64 or float32.")
+    if isinstance(x, (float, int, np.integer, np.float64)) and not isinstance(x, bool):
+        return float(x) if dtype is None or np.dtype(dtype) == FLOAT64 else np.asarray(x, dtype)
+    array = to_array(x)
+    if array.dtype.kind in "iu":
+        array = array.astype(FLOAT64 if dtype is None else dtype)
+    elif array.dtype.newbyteorder("=") not in (FLOAT64, FLOAT32):
+        raise DtypeError(f"Value: {advice(array.dtype)}")
+    return np.asarray(array, dtype or array.dtype.newbyteorder("="))
+
+
+def to_constant(x: Any, dtype: Any) -> Any:
+    """A raw operand of a gate: a float, or a float array; integers and bools take the `dtype` of the values beside it."""
+    if isinstance(x, (float, int, np.integer, np.bool_)) and not isinstance(x, np.float32):
+        return float(x)
+    array = to_array(x)
+    if array.dtype.kind in "iub":
+        return array.astype(dtype)
+    if array.dtype not in (FLOAT64, FLOAT32):
+        raise DtypeError(advice(array.dtype))
+    return array
+
+
+def to_array(x: Any) -> Any:
+    if isinstance(x, np.ma.MaskedArray):
+        raise DtypeError("a masked array would lose its mask: use .filled(number) first.")
+    if isinstance(x, (list, tuple)) and contains_value(x):
+        raise DtypeError("a list that contains Values: use mg.stack(list) to make one Value of it.")
+    if isinstance(x, (list, tuple)):
+        try:
+            return np.asarray(x)
+        except ValueError as error:  # ragged
+            raise DtypeError(f"not a rectangular array of numbers: {error}") from error
+    if isinstance(x, (np.ndarray, np.generic)):
+        return np.asarray(x)
+    raise DtypeError(f"{x!r:.60} is a {type(x).__name__}; expected a number or an array of numbers.")
+
+
+def advice(dtype: Any) -> str:
+    """What to do about data of a dtype that has no derivative here."""
+    remedy = {
+        "b": "a mask is not differentiable data: use .astype(float), or pass it to where() as it is",
+        "c": "complex data: work with .real and .imag as two Values",
+        "f": "use .astype(np.float32) or .astype(np.float64)",
+        "O": "an object array: build a float array, or mg.stack(list of Values)",
+    }.get(dtype.kind, "numbers are needed: convert it first")
+    return f"{dtype} data can't be differentiated; {remedy}."
+
+
+def contains_value(x: Any) -> bool:
+    return any(contains_value(y) if isinstance(y, (list, tuple)) else is_value(y) for y in x)
+
+
+def is_value(x: Any) -> bool:
+    return hasattr(type(x), "local_gradients")  # this module is below value.py and can't name the class
+
+
+def tidy(out: Any) -> Any:
+    """A result in its canonical form: float64 scalars are Python floats, float32 scalars are 0-d arrays."""
+    if isinstance(out, np.ndarray):
+        return out if out.ndim or out.dtype == FLOAT32 else out.item()
+    if isinstance(out, np.generic):
+        return np.asarray(out) if out.dtype == FLOAT32 else out.item()
+    return out
+
+
+def ieee(rule: Callable[..., Any], numbers: tuple[Any, ...], params: dict[str, Any] | None = None) -> Any:
+    """A derivative statement on raw numbers.  Python floats raise where IEEE has an answer: then ask NumPy's floats."""
+    params = params or {}
+    try:
+        if type(out := rule(*numbers, **params)) is not complex:
+            return out
+    except (ArithmeticError, ValueError):
+        if not any([type(x) is float for x in numbers]):
+            raise
+    with np.errstate(all="ignore"):
+        return rule(*[np.float64(x) if type(x) is float else x for x in numbers], **params)
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a float, an array, a list or a Value."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def describe(x: Any) -> str:
+    """A value or number as error messages name it: `W (3, 4)`, `Value(2.0)`, `(5,)`."""
+    label, shape = getattr(x, "label", ""), shape_of(x) if not contains(x) else ()
+    if is_value(x) and not label:
+        label = f"Value({x.data:.6g})" if not shape else "Value"
+    if shape:
+        return f"{label} {shape}".strip()
+    return label or f"{x!r:.40}"
+
+
+def contains(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and contains_value(x)

@@ -1,0 +1,33 @@
+"""The exceptions: each is a `MinigradError` and also the built-in that Python or NumPy would raise."""
+
+
+class MinigradError(Exception):
+    """Base of every error that minigrad raises on purpose."""
+
+
+class ShapeError(MinigradError, ValueError):
+    """Shapes that don't fit, or a size that is wrong."""
+
+
+class DtypeError(MinigradError, TypeError):
+    """Data of a kind that has no gradient, or that would lose precision unseen."""
+
+
+class GradientError(MinigradError, RuntimeError):
+    """A gradient that was asked for in a way that has no answer."""
+
+
+class GradcheckError(MinigradError, AssertionError):
+    """A stated derivative that disagrees with finite differences."""
+
+
+class AnomalyError(MinigradError, FloatingPointError):
+    """The first non-finite value of a forward or backward pass."""
+
+
+class CheckpointError(MinigradError, ValueError):
+    """A file that is truncated, mismatched or not a checkpoint."""
+
+
+class MissingExtraError(MinigradError, ImportError):
+    """An optional package that a feature needs and that is not installed."""

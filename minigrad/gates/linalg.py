@@ -1,0 +1,111 @@
+"""Matrix products, and the neuron."""
+
+from __future__ import annotations
+
+import operator
+from builtins import sum as add_up
+from typing import Any
+
+import numpy as np
+
+from ..convert import shape_of
+from ..value import sum
+from .registry import call, row
+from .shapes import transpose
+
+__all__ = ["linear", "matmul", "neuron"]
+
+
+def swap(x: Any) -> Any:
+    """The last two axes exchanged: the transpose of each matrix of a stack."""
+    n = len(shape_of(x))
+    return x.T if n == 2 else transpose(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+    """dA = G Bᵀ for D = A B; a vector counts as a row on the left and a column on the right."""
+    if len(shape_of(b)) == 1:
+        return g * b if len(shape_of(a)) == 1 else g[..., None] * b
+    if len(shape_of(a)) == 1:
+        return (g[..., None, :] @ swap(b))[..., 0, :]
+    return g @ swap(b)
+
+
+def matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+    """dB = Aᵀ G."""
+    if len(shape_of(a)) == 1:
+        return g * a if len(shape_of(b)) == 1 else a[:, None] * g[..., None, :]
+    if len(shape_of(b)) == 1:
+        return (swap(a) @ g[..., None])[..., 0]
+    return swap(a) @ g
+
+
+def matmul_hint(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    if not a or not b:
+        return "a matrix product needs arrays; for numbers use *."
+    inner = b[-2] if len(b) > 1 else b[0]
+    if a[-1] == inner:
+        return "the leading (batch) axes don't broadcast."
+    turn = " Linear stores weight as (out, in): did you mean x @ W.T?" if len(b) == 2 and a[-1] == b[-1] else ""
+    return f"inner sizes differ ({a[-1]} and {inner}).{turn}"
+
+
+def affine(x: Any, weight: Any, bias: Any) -> Any:
+    out = x @ weight.T
+    out += bias
+    return out
+
+
+def flat(x: Any) -> Any:
+    """All but the last axis as one: a batch of rows."""
+    return x if len(shape_of(x)) == 2 else x.reshape(-1, shape_of(x)[-1])
+
+
+def linear_hint(x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int, ...]) -> str:
+    return f"the layer takes rows of {weight[-1]} numbers (weight is (out, in)), the input's rows have {x[-1:] or 'no'} numbers."
+
+
+matmul = row(
+    "matmul",
+    np.matmul,
+    symbol="@",
+    vjp=[matmul_left, matmul_right],
+    hint=matmul_hint,
+    domain=[
+        call((2, 3), (3, 4)), call((3,), (3,)), call((2, 3), (3,)), call((3,), (3, 4)),
+        call((5, 2, 3), (3, 4)), call((5, 1, 2, 3), (4, 3, 2)), call((3,), (5, 3, 4)), call((5, 2, 3), (3,)),
+    ],
+)  # fmt: skip
+linear = row(  # the layer y = x Wᵀ + b as one gate
+    "linear",
+    affine,
+    vjp=[
+        lambda g, out, x, weight, bias: g @ weight,
+        lambda g, out, x, weight, bias: flat(g).T @ flat(x),
+        lambda g, out, x, weight, bias: sum(flat(g), axis=0),
+    ],
+    hint=linear_hint,
+    domain=[call((5, 3), (2, 3), (2,)), call((4, 5, 3), (2, 3), (2,))],
+)
+
+
+def weighted_sum(*wires: Any) -> Any:
+    n = len(wires) // 2
+    return add_up(map(operator.mul, wires[:n], wires[n : 2 * n]), wires[-1])
+
+
+def neuron_wires(g: Any, out: Any, *wires: Any) -> tuple[Any, ...]:
+    """To each weight upstream times its input, to each input upstream times its weight, to the bias upstream."""
+    n = len(wires) // 2
+    return (*[g * x for x in wires[n : 2 * n]], *[g * w for w in wires[:n]], g)
+
+
+neuron = row(  # a whole scalar neuron, w·x + b, as one gate: neuron([*weights, *inputs, bias])
+    "neuron",
+    weighted_sum,
+    scalar=weighted_sum,
+    symbol="w·x+b",
+    elementwise=True,
+    vjp=neuron_wires,
+    domain=[call((), (), (), (), ())],
+)

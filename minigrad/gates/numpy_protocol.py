@@ -1,0 +1,61 @@
+"""NumPy's functions on `Value`s: `np.exp(v)`, `array * v` and `np.sum(v, axis=0)` find the gate of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..convert import describe
+from ..errors import DtypeError
+from ..value import Value
+from .registry import REGISTRY
+
+ANSWERS: dict[str, Callable[..., Any]] = {  # questions about a value that need no gate
+    "shape": lambda v: v.shape,
+    "ndim": lambda v: v.ndim,
+    "size": lambda v: v.size,
+}
+
+
+def array_ufunc(self: Value, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
+    """`np.exp(v)`, `np.add.reduce(v)`, `ndarray * v`."""
+    if kwargs.get("out") is not None:
+        raise DtypeError(f"np.{ufunc.__name__}: out= can't hold a Value; write `a = a + v`, not `a += v`, for an array a.")
+    if how == "reduce" and ufunc in (np.add, np.maximum, np.minimum):
+        gate = {np.add: "sum", np.maximum: "max", np.minimum: "min"}[ufunc]
+        return REGISTRY[gate](*inputs, **{"axis": 0, **kwargs})
+    if how != "__call__" or kwargs:
+        extra = f" with {', '.join(kwargs)}=" if kwargs else ""
+        raise DtypeError(f"np.{ufunc.__name__}.{how}{extra} has no gate in minigrad; use v.data for raw numbers.")
+    return lookup(ufunc.__name__)(*inputs)
+
+
+def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """`np.sum(v, axis=0)`, `np.concatenate([v, w])`."""
+    return (ANSWERS.get(func.__name__) or lookup(func.__name__))(*args, **kwargs)
+
+
+def lookup(name: str) -> Any:
+    if name not in REGISTRY:
+        raise DtypeError(f"np.{name} has no gate in minigrad: use v.data for raw numbers, or mg.Gate to define one.")
+    return REGISTRY[name]
+
+
+def as_array(self: Value, *args: Any, **kwargs: Any) -> Any:
+    raise DtypeError(
+        f"{describe(self)} doesn't turn into an ndarray by itself, for its gradient would be lost: use v.data for the "
+        "raw numbers, and mg.stack(list) to make one Value of several."
+    )
+
+
+def attach(aliases: dict[str, str]) -> None:
+    for alias, name in aliases.items():
+        ANSWERS[alias] = REGISTRY[name]
+    for name, function in {
+        "__array_ufunc__": array_ufunc,
+        "__array_function__": array_function,
+        "__array__": as_array,
+    }.items():
+        setattr(Value, name, function)

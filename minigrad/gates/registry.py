@@ -1,0 +1,47 @@
+"""The registry: every gate of the catalogue under its NumPy name, each made by one `row`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..value import Gate
+
+__all__ = ["REGISTRY", "Call", "call", "register", "row"]
+
+REGISTRY: dict[str, Gate] = {}
+
+
+class Call(NamedTuple):
+    """An example call that tests make: a shape per wire, the range to draw from, and the parameters.
+
+    An entry of `shapes` that is not a tuple is passed as it is (a mask, for instance).
+    """
+
+    shapes: tuple[Any, ...]
+    params: dict[str, Any]
+    low: float = -2.0
+    high: float = 2.0
+
+
+def call(*shapes: Any, low: float = -2.0, high: float = 2.0, **params: Any) -> Call:
+    return Call(shapes, params, low, high)
+
+
+def row(name: str, forward: Callable[..., Any], *, domain: Any = None, hint: Any = None, **rules: Any) -> Gate:
+    """Make a gate and enter it in the catalogue: this is all that adding a gate takes.
+
+    `domain` says where tests sample it: for an elementwise gate a (low, high) range per wire, otherwise a list of
+    example calls.  Everything else is as in `Gate`.
+    """
+    return register(Gate(name, forward, **rules), domain, hint)
+
+
+def register(gate: Gate, domain: Any = None, hint: Any = None) -> Gate:
+    if gate.name in REGISTRY:
+        raise ValueError(f"a gate named {gate.name!r} is in the catalogue already.")
+    gate.__module__ = "minigrad.gates"
+    gate.domain = domain if domain is not None else [(-2.0, 2.0)] * (gate.arity or 2)
+    gate.hint = hint
+    REGISTRY[gate.name] = gate
+    return gate

@@ -1,0 +1,89 @@
+"""Gates that only move numbers: each sends its gradient back to where the numbers came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..convert import shape_of
+from ..value import astype, broadcast_to, reshape, sized
+from .registry import call, register, row
+
+__all__ = ["astype", "broadcast_to", "concatenate", "getitem", "put", "reshape", "stack", "transpose"]
+
+
+def inverse(axes: Any) -> Any:
+    """The permutation that undoes `axes`."""
+    return axes if axes is None else tuple(np.argsort([a % len(axes) for a in axes]).tolist())
+
+
+def permutation(dims: tuple[Any, ...], axes: Any) -> Any:
+    """The axes of `transpose(x, axes)` or `x.transpose(1, 0)`; None reverses them all."""
+    return sized(dims, axes) if dims or axes is not None else None
+
+
+def put_at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with `g` added at `index`: repeated indices add up."""
+    out = np.zeros(shape, getattr(g, "dtype", np.float64))
+    basic = all([isinstance(i, (int, slice, type(None), type(...))) for i in (index if isinstance(index, tuple) else (index,))])
+    if basic:
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+def cut(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
+    """A concatenated gradient, cut into the pieces that the inputs are."""
+    lead = (slice(None),) * (axis % len(shape_of(out)))
+    ends = np.cumsum([0] + [shape_of(x)[axis] for x in xs]).tolist()
+    return tuple([getitem(g, (*lead, slice(start, end))) for start, end in zip(ends, ends[1:], strict=False)])
+
+
+def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
+    lead = (slice(None),) * (axis % len(shape_of(out)))
+    return tuple([getitem(g, (*lead, i)) for i in range(len(xs))])
+
+
+register(reshape, domain=[call((2, 6), shape=(3, 4)), call((4,), shape=(2, -1)), call((), shape=(1, 1))])
+register(broadcast_to, domain=[call((3,), shape=(2, 3)), call((2, 1), shape=(2, 4)), call((), shape=(3,))])
+register(astype, domain=[call((2, 3), dtype=np.float64)])
+transpose = row(
+    "transpose",
+    lambda x, *dims, axes=None: np.transpose(x, permutation(dims, axes)),
+    vjp=[lambda g, out, x, *dims, axes=None: transpose(g, axes=inverse(permutation(dims, axes)))],
+    symbol="ᵀ",
+    domain=[call((2, 3)), call((2, 3, 4), axes=(1, 2, 0))],
+)
+getitem = row(
+    "getitem",
+    lambda x, index: x[index],
+    vjp=[lambda g, out, x, index: put(g, index, shape_of(x))],
+    symbol="[]",
+    domain=[
+        call((4, 3), index=1),
+        call((4, 3), index=(slice(None, None, -2), 0)),
+        call((4, 3), index=(np.array([0, 1, 1]), np.array([2, 0, 0]))),
+        call((4, 3), index=np.array([True, False, True, True])),
+        call((4, 3), index=(..., None, slice(1, 3))),
+    ],
+)
+put = row(
+    "put",
+    put_at,
+    vjp=[lambda g, out, x, index, shape: getitem(g, index)],
+    domain=[call((2, 3), index=slice(1, 3), shape=(4, 3)), call((3,), index=np.array([0, 2, 2]), shape=(4,))],
+)
+concatenate = row(
+    "concatenate",
+    lambda *xs, axis=0: np.concatenate(xs, axis=axis),
+    vjp=cut,
+    domain=[call((2, 3), (1, 3)), call((2, 3), (2, 1), (2, 2), axis=-1)],
+)
+stack = row(
+    "stack",
+    lambda *xs, axis=0: np.stack(xs, axis=axis),
+    vjp=unstack,
+    domain=[call((2, 3), (2, 3)), call((2, 3), (2, 3), axis=-1), call((), (), ())],
+)

@@ -1,0 +1,658 @@
+"""The engine: a `Value` remembers the gate that made it, and the chain rule walks back through the gates.
+
+Read this file from top to bottom; everything else in minigrad is built from it.
+
+    x, y = Value(-2.0), Value(5.0)          leaves: numbers (or NumPy arrays) that want a gradient
+    f = (x + y) * -4.0                      each operator is a gate: it computes, and it records
+    f.backward()                            from the newest gate to the oldest: upstream times local
+    x.grad                                  df/dx = -4.0
+
+A **gate** is a forward rule and one statement of its derivative, written with gates and operators.  Given numbers,
+the statement computes numbers.  Given `Value`s it records itself, and a recording can be differentiated again: that
+is all there is to second derivatives.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .convert import describe, ieee, shape_of, tidy, to_constant, to_data
+from .errors import DtypeError, GradientError, ShapeError
+
+if TYPE_CHECKING:
+    from .value_methods import Methods  # the types of the methods that the catalogue attaches to Value
+else:
+    Methods = object
+
+__all__ = ["Gate", "Value", "no_grad"]
+
+tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
+recording: ContextVar[bool] = ContextVar("recording", default=True)  # per thread and per async task
+new = object.__new__
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, as a context manager or as a decorator: results have no gate and no gradient.
+
+    >>> with no_grad():
+    ...     (Value(3.0) * 2.0).requires_grad
+    False
+    """
+    token = recording.set(False)
+    try:
+        yield
+    finally:
+        recording.reset(token)
+
+
+# ------------------------------------------------------------------------------------------------------------ the gate
+class Gate:
+    """One operation: a name, a forward rule on raw numbers, and one statement of its derivative.
+
+    `forward(*inputs, **params)` is given floats and arrays.  The derivative is one of
+
+    * `local`: an **elementwise** gate states the local gradient d out / d input of each wire, `local(out, *inputs)`,
+      and the engine multiplies it with the upstream gradient.  A local of bool dtype *selects*: the upstream passes
+      where it is true, 0 elsewhere (so 0 times infinity never happens).  A constant local may be written as a number.
+    * `vjp`: any other gate states what it sends down each wire for an upstream `g`: `vjp(g, out, *inputs, **params)`.
+
+    Either is a list with an entry per wire (`None`: no gradient flows there) or, for a gate with any number of wires,
+    one function that returns a tuple; such a gate is called with a list, as `np.concatenate` is.  A gate with neither
+    has no derivative and returns raw numbers.  `elementwise=True` with `vjp=` marks an elementwise gate for which
+    multiplying is inexact or can't express the rule.  `scalar` is a faster forward for Python floats, `symbol` is what
+    drawings show.
+
+    >>> softplus = Gate("softplus", lambda x: np.logaddexp(0.0, x), local=[lambda out, x: 1.0 / (1.0 + np.exp(-x))])
+    >>> x = Value(0.0)
+    >>> softplus(x).backward()
+    >>> x.grad
+    0.5
+    """
+
+    domain: Any = None  # where tests sample the gate; the catalogue sets it
+    hint: Callable[..., str] | None = None  # from the inputs' shapes: what an error message adds when they don't fit
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *,
+        local: Any = None,
+        vjp: Any = None,
+        elementwise: bool | None = None,
+        symbol: str | None = None,
+        scalar: Callable[..., Any] | None = None,
+    ) -> None:
+        if local is not None and vjp is not None:
+            raise TypeError(f"Gate {name!r}: state the derivative once, as local= or as vjp=, not both.")
+        self.name = self.__name__ = name
+        self.__module__ = sys._getframe(1).f_globals.get("__name__", "")  # gates pickle by name, as functions do
+        self.forward, self.scalar, self.symbol = forward, scalar, symbol or name
+        self.elementwise = local is not None if elementwise is None else elementwise
+        if isinstance(local, (list, tuple)):
+            local = tuple([d if d is None or callable(d) else constant_local(float(d)) for d in local])
+            vjp = [None if d is None else upstream_times(d) for d in local]
+        elif local is not None:
+            vjp = upstream_times_each(local)
+        self.local: Any = local
+        self.vjp: Any = tuple(vjp) if isinstance(vjp, (list, tuple)) else vjp  # so every gate ends up with its vjp
+        self.arity = len(self.vjp) if isinstance(self.vjp, tuple) else None
+
+    def __repr__(self) -> str:
+        return f"<gate {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __get__(self, value: Any, owner: type) -> Any:
+        """A gate is also a method: `Value.exp = exp` makes `v.exp()` mean `exp(v)`."""
+        return self if value is None else MethodType(self, value)
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute on raw numbers; on `Value`s also record: the gate, the wires, and what the derivative needs."""
+        if callable(self.vjp) and inputs and isinstance(inputs[0], (list, tuple)):  # concatenate([a, b], axis)
+            params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
+            inputs = tuple(inputs[0])
+        if not any([isinstance(x, Value) for x in inputs]):
+            return self.compute(inputs, params)
+        wires = inputs[: self.arity]  # behind the wires come parameters given by position: sum(x, 0)
+        try:
+            args = self.raw(wires)
+            out = self.compute(args + inputs[len(wires) :], params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.explain(error, inputs) from error
+        if self.vjp is None:
+            return out
+        if type(out) is not float and getattr(out, "dtype", None) not in FLOATS:
+            raise DtypeError(f"{self.name}: forward returned {describe(out)}; a gate computes floats or float arrays.")
+        result = new_value(out)
+        result._requires_grad = recording.get() and any([isinstance(x, Value) and x._requires_grad for x in wires])
+        if result._requires_grad:
+            result.gate = self
+            if type(out) is float and self.local is not None and self.arity == len(inputs) < 3 and not params:
+                result._keep_locals(wires, args)
+            else:
+                result._saved = (wires, (out, *args, *inputs[len(wires) :]), params)
+        return result
+
+    def raw(self, wires: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The numbers on the wires; constants among them take the dtype of the values (masks, labels, counts)."""
+        args = []
+        for i, x in enumerate(wires):
+            if isinstance(x, Value):
+                args.append(x._data)
+            elif type(x) is float or (self.arity is not None and self.vjp[i] is None):
+                args.append(x)
+            else:
+                args.append(to_constant(x, np.result_type(*[v._data for v in wires if isinstance(v, Value)])))
+        return tuple(args)
+
+    def compute(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """The forward rule on raw numbers.  A scalar is a Python float, and its math errors follow IEEE: 1/0 is inf."""
+        if all([type(x) is float for x in args]):
+            if self.scalar is not None:
+                try:
+                    if type(out := self.scalar(*args, **params)) is float:
+                        return out
+                except (ArithmeticError, ValueError):
+                    pass
+            with np.errstate(all="ignore"):
+                return tidy(self.forward(*[np.float64(x) for x in args], **params))
+        return tidy(self.forward(*args, **params))
+
+    def explain(self, error: Exception, inputs: tuple[Any, ...]) -> Exception:
+        """The same failure in words that name the gate, the labels and the shapes."""
+        shapes = f" {self.symbol} ".join([describe(x) for x in inputs])
+        hint = self.hint(*[shape_of(x) for x in inputs]) if self.hint is not None else str(error)
+        kind = {ValueError: ShapeError, TypeError: DtypeError}.get(type(error), type(error))
+        return kind(f"{self.name}: {shapes}: {hint}")
+
+
+def constant_local(number: float) -> Callable[..., float]:
+    return lambda *_: number
+
+
+def upstream_times(local: Callable[..., Any]) -> Callable[..., Any]:
+    """The chain rule on one wire of an elementwise gate: upstream times local."""
+    return lambda g, out, *inputs, **params: times(g, local(out, *inputs, **params))
+
+
+def upstream_times_each(local: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda g, out, *inputs, **params: tuple([times(g, d) for d in local(out, *inputs, **params)])
+
+
+def times(g: Any, local: Any) -> Any:
+    if type(local) is float:
+        return g if local == 1.0 else g * local
+    if type(local) is bool or getattr(local, "dtype", None) == np.bool_:
+        return select(local, g)
+    return g * local
+
+
+# ----------------------------------------------------------------------------------------------------------- the value
+class Value(Methods):
+    """A number (Python float) or array (NumPy) that remembers how it was made.
+
+    `Value(data, label="", requires_grad=True, dtype=None)` makes a leaf; gates make the rest.  Integers become floats;
+    float32 stays float32; arrays are not copied.  After `backward()` on a later value, `.grad` is its derivative with
+    respect to this one, of the same shape and dtype.  Raises `DtypeError` for data that has no derivative here (bool,
+    complex, text, float16).
+
+    >>> x = Value(3.0, label="x")
+    >>> f = x * x
+    >>> f.backward()
+    >>> f.data, x.grad, f.gate.name, [v.label for v in f.inputs]
+    (9.0, 6.0, 'multiply', ['x', 'x'])
+    """
+
+    __slots__ = (
+        "_data",
+        "label",
+        "grad",  # None until a backward pass reaches this value
+        "gate",  # the gate that made it; None for a leaf
+        "_requires_grad",
+        "_number",  # creation order
+        "_a", "_da", "_b", "_db",  # a scalar gate: its one or two wires, each with its local gradient (None: constant)
+        "_saved",  # any other gate: wires, (out, *raw inputs), params; None for a scalar gate
+    )  # fmt: skip
+
+    def __new__(cls, data: Any = 0.0, *args: Any, **kwargs: Any) -> Value:
+        return data if isinstance(data, cls) else object.__new__(cls)
+
+    def __init__(self, data: Any, label: str = "", requires_grad: bool = True, dtype: Any = None) -> None:
+        if data is self:
+            return
+        self._data = to_data(data, dtype)
+        self.label, self.grad, self.gate, self._saved = label, None, None, None
+        self._requires_grad, self._number = bool(requires_grad), tick()
+
+    @property
+    def data(self) -> Any:
+        """The raw number: a Python float or an ndarray.  Assign to it to change a leaf, as an optimiser does."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        if data is not self._data:
+            self._data = to_data(data, None)
+        elif self.gate is not None:  # `v.data *= 2` has written into an array that the recorded graph still needs
+            raise GradientError(
+                f"{describe(self)} is a result of {self.gate.name}: don't change it in place. "
+                "Assign a new array, or start from v.detach()."
+            )
+        # A leaf younger than a gate that it feeds has changed since: see `contributions`.  A result keeps its place.
+        self._number = tick() if self.gate is None else int(self._number) + 0.5
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow here; set it to False to freeze a leaf."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        if self.gate is not None:
+            raise GradientError(
+                f"{describe(self)} is a result of {self.gate.name}: requires_grad can be set on leaves only; "
+                "use v.detach() for a copy that no gradient passes."
+            )
+        self._requires_grad = bool(flag)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What fed the gate: one entry per wire, in order, repeats kept; constants as raw numbers.  Empty for a leaf."""
+        if self.gate is None:
+            return ()
+        if self._saved is not None:
+            return tuple([x if isinstance(x, Value) else raw for x, raw in zip(self._saved[0], self._saved[1][1:], strict=False)])
+        return (self._a, self._b)[: self.gate.arity]
+
+    shape = property(lambda self: () if type(self._data) is float else self._data.shape, doc="() for a scalar.")
+    ndim = property(lambda self: len(self.shape), doc="How many axes.")
+    size = property(lambda self: 1 if type(self._data) is float else self._data.size, doc="How many numbers.")
+    dtype = property(lambda self: FLOATS[0] if type(self._data) is float else self._data.dtype, doc="float64 or float32.")
+
+    def item(self) -> float:
+        """The one number in it, as a Python float; `ShapeError` if there are more."""
+        if self.size != 1:
+            raise ShapeError(f"{describe(self)} has {self.size} numbers; item(), float(), int() and bool() need one.")
+        return self._data if type(self._data) is float else float(self._data.item())
+
+    def numpy(self) -> Any:
+        """The data as an ndarray (0-d for a scalar); it shares memory with `.data`."""
+        return np.asarray(self._data)
+
+    def detach(self) -> Value:
+        """The same data as a new leaf that no gradient passes."""
+        return Value(self._data, self.label, requires_grad=False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        made = f", gate={self.gate.name}" if self.gate is not None else ""
+        data = repr(self._data) if type(self._data) is float else np.array2string(self._data, separator=", ", prefix="Value(", threshold=50)
+        return f"Value({data}{name}{made})"
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"{describe(self)} is a scalar: it has no length and can't be iterated.")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    __hash__ = object.__hash__  # by identity: equal numbers are different values
+
+    # ------------------------------------------------------------------------------------------------- backpropagation
+    def backward(self, gradient: Any = None) -> None:
+        """Fill in `.grad` of every value behind this one: d self / d value, by the chain rule.
+
+        `gradient` is the upstream gradient, of this value's shape; a single number needs none (it is 1).  Leaves
+        accumulate over calls, as minibatches do; gradients in between are those of the last pass.  Raises
+        `GradientError` without a gradient path or for an array without `gradient=`; then nothing has changed.
+
+        >>> x = Value([1.0, 2.0])
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        array([2., 4.])
+        """
+        if not self._requires_grad:
+            raise GradientError(
+                f"{describe(self)} depends on nothing that requires a gradient, or was computed under no_grad()."
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise GradientError(
+                    f"backward() starts from a single number, and {describe(self)} has {self.size}: "
+                    "reduce it first, as with .sum() or .mean(), or pass gradient= of its shape."
+                )
+            gradient = 1.0
+        with np.errstate(all="ignore"):
+            grads = pull(self, seed(self, gradient))
+        for value, g in grads.items():
+            value.grad = g if value.gate is not None or value.grad is None else value.grad + g
+
+    def local_gradients(self) -> tuple[Any, ...]:
+        """d self / d input on each wire, in the order of `.inputs`; `None` for constants and gates that mix elements.
+
+        >>> (Value(3.0) * Value(-4.0)).local_gradients()
+        (-4.0, 3.0)
+        """
+        if self.gate is None or not self.gate.elementwise:
+            return (None,) * len(self.inputs)
+        if self._saved is None:
+            return tuple([None if d is None else float(d) for d in (self._da, self._db)[: self.gate.arity]])
+        wires, args, params = self._saved
+        if self.gate.local is not None and self.gate.arity is not None:
+            return tuple(
+                [ieee(local, args, params) if needs_gradient(x) else None for x, local in zip(wires, self.gate.local)]
+            )
+        sent = contributions(self, seed(self, 1.0))
+        return tuple([next(sent)[1] if needs_gradient(x) else None for x in wires])
+
+    def _keep_locals(self, wires: tuple[Any, ...], args: tuple[Any, ...]) -> None:
+        """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
+        assert self.gate is not None
+        self._a, self._b, self._da, self._db = wires[0], wires[-1], None, None
+        if needs_gradient(self._a):
+            self._da = tidy(ieee(self.gate.local[0], (self._data, *args)))
+        if len(wires) == 2 and needs_gradient(self._b):
+            self._db = tidy(ieee(self.gate.local[1], (self._data, *args)))
+
+
+def new_value(data: Any) -> Value:
+    """A `Value` around a result, without the checks that a user's data needs."""
+    value = new(Value)
+    value._data, value.label, value.grad, value.gate, value._saved = data, "", None, None, None
+    value._requires_grad, value._number = False, tick()
+    return value
+
+
+def needs_gradient(x: Any) -> bool:
+    return isinstance(x, Value) and x._requires_grad
+
+
+# ------------------------------------------------------------------------------------------------------- the chain rule
+def pull(root: Value, upstream: Any) -> dict[Value, Any]:
+    """The gradient of `root` for every value behind it.
+
+    One pass from the newest gate to the oldest; when a gate's turn comes, all that it feeds has been added up.  Given
+    an `upstream` that is a `Value`, the same pass runs on `Value`s, and so its results can be differentiated again.
+    """
+    order, grads = tape(root)
+    grads[root] = upstream
+    raw = not isinstance(upstream, Value)
+    for node in order:
+        g = grads[node]
+        if raw and node._saved is None:  # a scalar gate: upstream times the stored local, wire by wire
+            if (local := node._da) is not None:
+                d = g * local
+                if d != d and local is False:  # a closed wire: 0, even when upstream is infinite
+                    d = 0.0
+                have = grads[x := node._a]
+                grads[x] = d if have is None else have + d
+            if (local := node._db) is not None:
+                d = g * local
+                if d != d and local is False:
+                    d = 0.0
+                have = grads[x := node._b]
+                grads[x] = d if have is None else have + d
+            continue
+        for x, d in contributions(node, g):
+            have = grads[x]
+            if have is None:
+                grads[x] = d
+            elif isinstance(have, np.ndarray):
+                np.add(have, d, out=have)  # nobody else holds it: see `contributions`
+            else:
+                grads[x] = have + d
+    return grads
+
+
+def tape(root: Value) -> tuple[list[Value], dict[Value, Any]]:
+    """The gates behind `root`, newest first, and a place for the gradient of each value behind it.
+
+    Creation order is a topological order: one sort does what a search over the graph would, at any depth.
+    """
+    order: list[Value] = []
+    grads: dict[Value, Any] = {root: None}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.gate is None:
+            continue
+        order.append(node)
+        if node._saved is None:
+            if node._da is not None and node._a not in grads:
+                grads[node._a] = None
+                stack.append(node._a)
+            if node._db is not None and node._b not in grads:
+                grads[node._b] = None
+                stack.append(node._b)
+        else:
+            for x in node._saved[0]:
+                if isinstance(x, Value) and x._requires_grad and x not in grads:
+                    grads[x] = None
+                    stack.append(x)
+    order.sort(key=operator.attrgetter("_number"), reverse=True)
+    return order, grads
+
+
+def contributions(node: Value, g: Any) -> Iterator[tuple[Value, Any]]:
+    """What the gate of `node` sends down each wire for the upstream gradient `g`: (value, contribution) pairs.
+
+    Each contribution has its value's shape and dtype, and shares memory with nothing else.
+    """
+    gate = node.gate
+    assert gate is not None
+    wires, args, params = node._saved or (node.inputs, None, {})
+    if isinstance(g, Value):  # run the rule on the recorded values themselves: the derivative gets recorded too
+        args = tuple(as_recorded(node, wires, args))
+    else:
+        check_unchanged(node, wires, args)
+    rules = gate.vjp
+    if gate.arity is None:
+        parts = ieee(rules, (g, *args), params)
+        if len(parts) != len(wires):
+            raise GradientError(f"{gate.name}: its vjp returned {len(parts)} contributions for {len(wires)} wires.")
+    for i, x in enumerate(wires):
+        if not needs_gradient(x):
+            continue
+        if gate.arity is None:
+            d = parts[i]
+        elif rules[i] is None:  # no gradient flows here: a slope of zero
+            d = to_data(np.zeros(x.shape, x.dtype))
+            d = new_value(d) if isinstance(g, Value) else d
+        else:
+            d = ieee(rules[i], (g, *args), params)
+        d = fit(d, x, gate)
+        if isinstance(d, np.ndarray) and (d.base is not None or d is g or any([d is y for y in args])):
+            d = d.copy()
+        yield x, d
+
+
+def fit(d: Any, x: Value, gate: Gate) -> Any:
+    """A contribution in the shape and dtype of the value it goes to: summed over the axes that were broadcast."""
+    if type(d) is float and type(x._data) is float:
+        return d
+    shape, have = x.shape, shape_of(d)
+    if have != shape:
+        extra = len(have) - len(shape)
+        axes = tuple(range(extra)) + tuple([i + extra for i, n in enumerate(shape) if n == 1 != have[i + extra]])
+        try:
+            d = reshape(sum(d, axis=axes), shape)
+        except ValueError as error:
+            raise GradientError(f"{gate.name}: its derivative for {describe(x)} has the shape {have}.") from error
+    if isinstance(d, Value):
+        return d if d.dtype == x.dtype else astype(d, x.dtype)
+    return float(d) if type(x._data) is float else np.asarray(d, x._data.dtype)
+
+
+def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]:
+    """The output and inputs of a gate as `Value`s with the data they had on the forward pass."""
+    if args is None:  # a scalar gate kept its locals, not its inputs
+        for x in (node, *wires):
+            if isinstance(x, Value) and (type(x._number) is float or x._number > node._number):
+                raise GradientError(
+                    f"{describe(x)}: its data was replaced after {node.gate} had used it, so that second derivatives "  # noqa
+                    "through it can't be recorded any more. Run the forward pass again."
+                )
+        yield from (node, *wires)
+        return
+    for x, raw in zip((node, *wires), args, strict=False):
+        if isinstance(x, Value) and x._data is not raw:
+            then = new_value(raw)
+            then._requires_grad = x._requires_grad
+            if x._requires_grad:
+                then.gate, then._saved = positive, ((x,), (raw, raw), {})
+            yield then
+        else:
+            yield x if isinstance(x, Value) else raw
+    yield from args[len(wires) + 1 :]
+
+
+def check_unchanged(node: Value, wires: tuple[Any, ...], args: Any) -> None:
+    """Refuse to go on with an array that was changed in place (`p.data -= ...`) after the gate had used it."""
+    for x, raw in zip(wires, args[1:], strict=False):
+        if isinstance(x, Value) and x.gate is None and x._number > node._number and x._data is raw:
+            raise GradientError(
+                f"{node.gate.name}: {describe(x)} was changed in place after this graph was recorded, and its gradient "  # type: ignore
+                "needs the old numbers. Call backward() before the optimiser's step, or run the forward pass again."
+            )
+
+
+def seed(root: Value, gradient: Any) -> Any:
+    """The upstream gradient of the root, in its shape and dtype and in memory of its own."""
+    if isinstance(gradient, Value):
+        gradient = gradient._data
+    raw = to_constant(gradient, root.dtype)
+    if shape_of(raw) not in ((), root.shape):
+        raise ShapeError(f"backward: gradient= has shape {shape_of(raw)}, {describe(root)} has {root.shape}.")
+    return float(raw) if type(root._data) is float else np.full(root.shape, raw, root.dtype)
+
+
+# ---------------------------------------------------------------------------------------- the gates that the walk uses
+# The whole catalogue, minigrad/gates, looks like this: a gate is one row, its forward rule and one derivative.
+def bit_select(mask: Any, x: Any) -> Any:
+    """`np.where(mask, x, 0)`; whole arrays by their bits, without a branch per number."""
+    if type(x) is not np.ndarray or np.shape(mask) != x.shape or not x.flags.c_contiguous:
+        return np.where(mask, x, x.dtype.type(0) if isinstance(x, np.ndarray) else 0.0)
+    bits = mask.view(np.int8).astype(f"i{x.itemsize}")  # 1 or 0 ...
+    np.negative(bits, out=bits)  # ... as all ones or all zeros
+    np.bitwise_and(bits, x.view(bits.dtype), out=bits)
+    return bits.view(x.dtype)
+
+
+def sized(dims: tuple[Any, ...], shape: Any) -> Any:
+    """The shape argument of `reshape(x, shape)`, `x.reshape(2, 3)` or `reshape(x, shape=(2, 3))`."""
+    return shape if shape is not None else dims[0] if len(dims) == 1 else dims
+
+
+def expand(g: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
+    """The upstream gradient of a reduction over `axis`, spread over the shape of its input again."""
+    if not keepdims:
+        shape = shape_of(x)
+        axes = range(len(shape)) if axis is None else [axis] if not isinstance(axis, (tuple, list)) else axis
+        reduced = {a % len(shape) for a in axes if shape}
+        g = reshape(g, tuple([1 if i in reduced else n for i, n in enumerate(shape)]))
+    return broadcast_to(g, shape_of(x))
+
+
+add = Gate("add", np.add, scalar=operator.add, symbol="+", local=[1.0, 1.0])
+multiply = Gate(
+    "multiply", np.multiply, scalar=operator.mul, symbol="*", local=[lambda out, a, b: b, lambda out, a, b: a]
+)
+positive = Gate("positive", np.positive, scalar=operator.pos, symbol="+", local=[1.0])
+select = Gate("select", bit_select, scalar=lambda mask, x: x if mask else 0.0, local=[None, lambda out, mask, x: mask])
+sum = Gate(
+    "sum",
+    lambda x, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims)],
+    symbol="Σ",
+)
+reshape = Gate(
+    "reshape",
+    lambda x, *dims, shape=None: np.reshape(x, sized(dims, shape)),
+    vjp=[lambda g, out, x, *dims, shape=None: reshape(g, shape_of(x))],
+)
+broadcast_to = Gate("broadcast_to", np.broadcast_to, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
+astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])
+
+
+def method(gate: Gate) -> Callable[..., Any]:
+    """`gate` as an operator or method of `Value`, with a short way for Python floats (65 % less time per gate).
+
+    It dispatches and records like `Gate.__call__`; whatever is not a plain scalar goes there.
+    """
+    scalar, enabled = gate.scalar, recording.get
+    if scalar is None or gate.arity not in (1, 2) or gate.local is None or None in gate.local:
+        return gate
+    left, right = gate.local[0], gate.local[-1]
+
+    def unary(a: Value) -> Any:
+        x = a._data
+        if type(x) is not float:
+            return gate(a)
+        try:
+            out = scalar(x)
+            local = left(out, x) if a._requires_grad else None
+        except (ArithmeticError, ValueError):
+            return gate(a)
+        if type(out) is not float:
+            return gate(a)
+        node = new(Value)
+        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._requires_grad, node._number = False, tick()
+        if local is not None and enabled():
+            node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
+        return node
+
+    def binary(a: Value, b: Any) -> Any:
+        x = a._data
+        if type(b) is Value:
+            y, b_needs = b._data, b._requires_grad
+        else:
+            y = b = float(b) if type(b) is int else b
+            b_needs = False
+        if type(x) is not float or type(y) is not float:
+            return gate(a, b)
+        try:
+            out = scalar(x, y)
+            da = left(out, x, y) if a._requires_grad else None
+            db = right(out, x, y) if b_needs else None
+        except (ArithmeticError, ValueError):
+            return gate(a, b)
+        if type(out) is not float:
+            return gate(a, b)
+        node = new(Value)
+        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._requires_grad, node._number = False, tick()
+        if (da is not None or db is not None) and enabled():
+            node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db
+        return node
+
+    short = unary if gate.arity == 1 else binary
+    short.__name__, short.__qualname__, short.__doc__ = gate.name, f"Value.{gate.name}", gate.__doc__
+    return short
