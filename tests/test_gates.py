@@ -1,0 +1,501 @@
+"""Every gate of the catalogue: right numbers, right slopes, in every form in which inputs come.
+
+Each test runs over `REGISTRY`, so a new row is tested as soon as it is there; what NumPy and PyTorch call the gate,
+where they have it, is all that this file adds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.gates import REGISTRY
+from minigrad.gates.registry import Call
+
+
+class Case(NamedTuple):
+    """One way to call a gate: an entry per wire (a shape, or a raw mask) with its range, and the parameters."""
+
+    name: str
+    shapes: tuple[Any, ...]
+    ranges: tuple[tuple[float, float], ...]
+    params: dict[str, Any]
+
+    @property
+    def gate(self) -> mg.Gate:
+        return REGISTRY[self.name]
+
+    def sample(self, rng: np.random.Generator) -> list[Any]:
+        """Floats for the shape (), float64 arrays for other shapes, masks as they are."""
+        drawn = []
+        for shape, (low, high) in zip(self.shapes, self.ranges, strict=True):
+            if isinstance(shape, tuple):
+                x = rng.uniform(low, high, shape)
+                drawn.append(float(x) if shape == () else x)
+            else:
+                drawn.append(shape)
+        return drawn
+
+    def call(self, *inputs: Any) -> Any:
+        """The gate on these inputs; a gate with any number of wires takes them as a list."""
+        return self.gate(list(inputs), **self.params) if callable(self.gate.vjp) else self.gate(*inputs, **self.params)
+
+    def total(self, *inputs: Any) -> Any:
+        """One number made of all outputs, each with a weight of its own; on raw numbers and on Values."""
+        out = self.call(*inputs)
+        return mg.sum(out * weights(out.shape)) if hasattr(out, "shape") and out.shape else out * 0.7
+
+    def __str__(self) -> str:
+        shapes = ",".join(str(s).replace(" ", "") if isinstance(s, tuple) else "mask" for s in self.shapes)
+        params = ",".join(f"{k}={v}".replace(" ", "").replace("\n", "") for k, v in self.params.items())
+        return f"{self.name}[{shapes}]{params}"
+
+
+def weights(shape: tuple[int, ...]) -> Any:
+    return np.random.default_rng(7).uniform(0.5, 1.5, shape)
+
+
+UNARY_SHAPES = [((),), ((2, 3),)]
+BINARY_SHAPES = [((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 2, 3), (2, 1))]
+
+
+def cases_of(name: str) -> list[Case]:
+    domain = REGISTRY[name].domain
+    if isinstance(domain[0], Call):
+        return [Case(name, c.shapes, ((c.low, c.high),) * len(c.shapes), c.params) for c in domain]
+    if len(domain) == 1:
+        return [Case(name, shapes, tuple(domain), {}) for shapes in UNARY_SHAPES]
+    assert len(domain) == 2, f"{name}: a gate of {len(domain)} wires states example calls"
+    return [Case(name, shapes, tuple(domain), {}) for shapes in BINARY_SHAPES]
+
+
+CASES = [case for name in REGISTRY for case in cases_of(name)]
+DIFFERENTIABLE = [case for case in CASES if case.gate.vjp is not None]
+ELEMENTWISE = [case for case in DIFFERENTIABLE if case.gate.elementwise and not isinstance(case.gate.domain[0], Call)]
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+each_differentiable = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
+
+
+def leaves(inputs: list[Any]) -> list[Any]:
+    """Values of the float inputs; masks stay raw."""
+    return [mg.Value(x) if is_float(x) else x for x in inputs]
+
+
+def is_float(x: Any) -> bool:
+    return isinstance(x, float) or getattr(x, "dtype", None) in (np.float64, np.float32)
+
+
+def raw(x: Any) -> Any:
+    return x.data if isinstance(x, mg.Value) else x
+
+
+def wires(inputs: list[Any]) -> list[int]:
+    return [i for i, x in enumerate(inputs) if is_float(x)]
+
+
+def total_gradients(case: Case, inputs: list[Any]) -> list[Any]:
+    """Through backward(), which is the engine's first-order path."""
+    values = leaves(inputs)
+    case.total(*values).backward()
+    return [x.grad if isinstance(x, mg.Value) else None for x in values]
+
+
+def assert_near(got: Any, expected: Any, rtol: float = 1e-7, atol: float = 1e-8) -> None:
+    assert np.shape(got) == np.shape(expected)
+    np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol)
+
+
+# ------------------------------------------------------------------------------------------------------------- forward
+def longhand_softmax(x: Any, axis: int = -1) -> Any:
+    return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+def longhand_put(g: Any, index: Any, shape: Any) -> Any:
+    """Adds the numbers one at a time."""
+    out = np.zeros(shape)
+    places = np.arange(out.size).reshape(shape)[index]
+    for place, number in zip(places.ravel(), g.ravel(), strict=True):
+        out.ravel()[place] += number
+    return out
+
+
+def longhand_neuron(*wires: Any) -> Any:
+    n = len(wires) // 2
+    return sum(wires[i] * wires[n + i] for i in range(n)) + wires[-1]
+
+
+LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another meaning
+    "select": lambda mask, x: np.where(mask, x, 0.0),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "relu": lambda x: np.maximum(x, 0.0),
+    "astype": lambda x, dtype: np.asarray(x).astype(dtype),
+    "getitem": lambda x, index: x[index],
+    "put": longhand_put,
+    "linear": lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight) + bias,
+    "neuron": longhand_neuron,
+    "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+    "softmax": longhand_softmax,
+    "log_softmax": lambda x, axis=-1: np.log(longhand_softmax(x, axis)),
+    "clip": lambda x, a_min=None, a_max=None: np.clip(x, a_min, a_max),
+    "softplus": lambda x: np.log(1.0 + np.exp(x)),
+}
+
+
+def numpy_answer(case: Case, inputs: list[Any]) -> Any:
+    if case.name in LONGHAND:
+        return LONGHAND[case.name](*inputs, **case.params)
+    function = getattr(np, case.name, None)
+    if function is None:
+        pytest.skip(f"NumPy has no {case.name}: add its formula to LONGHAND")
+    return function(inputs, **case.params) if callable(case.gate.vjp) else function(*inputs, **case.params)
+
+
+@each_case
+def test_forward_is_numpys(case: Case, rng: np.random.Generator) -> None:
+    inputs = case.sample(rng)
+    expected = numpy_answer(case, inputs)
+    assert_near(case.call(*inputs), expected, rtol=1e-14, atol=1e-15)
+    recorded = case.call(*leaves(inputs))
+    if case.gate.vjp is None:
+        assert not isinstance(recorded, mg.Value), "a question about numbers has a raw answer"
+    assert_near(raw(recorded), expected, rtol=1e-14, atol=1e-15)
+
+
+def test_every_gate_has_a_reference() -> None:
+    """Nothing slips through `test_forward_is_numpys` as a skip."""
+    assert [name for name in REGISTRY if name not in LONGHAND and not hasattr(np, name)] == []
+
+
+@each_case
+def test_raw_numbers_in_raw_numbers_out(case: Case, rng: np.random.Generator) -> None:
+    out = case.call(*case.sample(rng))
+    assert not isinstance(out, mg.Value)
+    assert type(out) in (float, bool, np.bool_, np.ndarray)
+
+
+@each_differentiable
+def test_data_is_a_float_or_an_array(case: Case, rng: np.random.Generator) -> None:
+    out = case.call(*leaves(case.sample(rng)))
+    assert type(out.data) is float or (type(out.data) is np.ndarray and out.data.dtype == np.float64)
+    if out.shape == ():
+        assert type(out.data) is float, "a float64 scalar is a Python float"
+
+
+# --------------------------------------------------------------------------------------------------------- derivatives
+@each_differentiable
+def test_first_derivative_is_the_measured_slope(case: Case, rng: np.random.Generator, finite_differences: Any) -> None:
+    inputs = case.sample(rng)
+    measured = finite_differences(case.total, inputs)
+    gradients = total_gradients(case, inputs)
+    for i in wires(inputs):
+        assert type(gradients[i]) is type(inputs[i])
+        assert_near(gradients[i], measured[i])
+
+
+@each_differentiable
+def test_second_derivative_is_the_measured_slope_of_the_first(
+    case: Case, rng: np.random.Generator, finite_differences: Any
+) -> None:
+    """The slope of (a weighted sum of all first derivatives), measured and differentiated."""
+    inputs = case.sample(rng)
+    at = tuple(wires(inputs))
+
+    def slope(*xs: Any) -> Any:
+        parts = mg.grad(case.total, argnums=at)(*xs)
+        return sum(mg.sum(part * weights(np.shape(x))) for part, x in zip(parts, [inputs[i] for i in at], strict=True))
+
+    measured = finite_differences(slope, inputs)
+    second = mg.grad(slope, argnums=at)(*inputs)
+    for i, got in zip(at, second, strict=True):
+        assert type(got) is type(inputs[i])
+        assert_near(got, measured[i])
+
+
+@each_differentiable
+def test_gradcheck_agrees(case: Case, rng: np.random.Generator) -> None:
+    inputs = case.sample(rng)
+    floats = [inputs[i] for i in wires(inputs)]
+
+    def f(*xs: Any) -> Any:
+        rest = iter(xs)
+        return case.total(*[next(rest) if is_float(x) else x for x in inputs])
+
+    assert mg.gradcheck(f, *floats, order=1)
+    assert mg.gradcheck(f, *floats, order=2)
+
+
+@each_differentiable
+def test_the_recorded_pass_gives_the_same_first_derivative(case: Case, rng: np.random.Generator) -> None:
+    """`mg.grad` on Values runs the derivative statements on Values; the numbers must not depend on that."""
+    inputs = case.sample(rng)
+    at = tuple(wires(inputs))
+    recorded = mg.grad(case.total, argnums=at)(*leaves(inputs))
+    for i, got in zip(at, recorded, strict=True):
+        assert isinstance(got, mg.Value)
+        assert_near(got.data, total_gradients(case, inputs)[i], rtol=1e-13, atol=1e-14)
+
+
+@each_differentiable
+def test_one_constant_wire_leaves_the_other_gradients_alone(case: Case, rng: np.random.Generator) -> None:
+    inputs = case.sample(rng)
+    full = total_gradients(case, inputs)
+    for constant in wires(inputs):
+        if len(wires(inputs)) == 1:
+            continue
+        values = leaves(inputs)
+        values[constant] = inputs[constant]
+        case.total(*values).backward()
+        for i in wires(inputs):
+            if i != constant:
+                assert_near(values[i].grad, full[i], rtol=1e-15, atol=0.0)
+
+
+@each_differentiable
+def test_local_gradients_align_with_the_wires(case: Case, rng: np.random.Generator) -> None:
+    """On an elementwise gate each is what backward would send for an upstream of 1; None on all other wires."""
+    inputs = case.sample(rng)
+    values = leaves(inputs)
+    out = case.call(*values)
+    assert len(out.inputs) == len(out.local_gradients()) == len(inputs)
+    for i, (wire, local) in enumerate(zip(out.inputs, out.local_gradients(), strict=True)):
+        if not is_float(inputs[i]):
+            assert not isinstance(wire, mg.Value) and local is None
+        else:
+            assert wire is values[i]
+            if not case.gate.elementwise:
+                assert local is None
+    if case.gate.elementwise:
+        out.backward(np.ones(out.shape) if out.shape else None)
+        for i in wires(inputs):
+            spread = np.broadcast_to(out.local_gradients()[i], np.broadcast_shapes(out.shape, values[i].shape))
+            extra = spread.ndim - values[i].ndim
+            axes = (*range(extra), *(extra + k for k, n in enumerate(values[i].shape) if n == 1))
+            assert_near(np.sum(spread, axis=axes).reshape(values[i].shape), values[i].grad, rtol=1e-14, atol=1e-15)
+
+
+# ------------------------------------------------------------------------------------------- forms in which inputs come
+SCALAR_CASES = [case for case in ELEMENTWISE if all(shape == () for shape in case.shapes)]
+
+
+@pytest.mark.parametrize("case", SCALAR_CASES, ids=str)
+def test_a_scalar_is_a_0d_array_is_an_array_of_one(case: Case, rng: np.random.Generator) -> None:
+    for _ in range(20):
+        numbers = case.sample(rng)
+        answers = []
+        for form in (float, np.asarray, np.atleast_1d):
+            values = [mg.Value(form(x)) for x in numbers]
+            out = case.call(*values)
+            out.backward()
+            second = mg.grad(lambda *xs: mg.sum(mg.grad(lambda *ys: mg.sum(case.call(*ys)))(*xs)))(*map(form, numbers))
+            answers.append([out.item(), *(float(np.asarray(x.grad).item()) for x in values), float(np.sum(second))])
+            assert all(np.shape(x.grad) == np.shape(form(0.0)) for x in values)
+        # NumPy's loops and Python's math module round tanh, exp and log differently in the last digit
+        np.testing.assert_allclose(answers[1], answers[0], rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(answers[2], answers[0], rtol=1e-14, atol=1e-15)
+
+
+BROADCAST = [case for case in ELEMENTWISE if len(case.shapes) == 2 and len(set(case.shapes)) > 1]
+
+
+@pytest.mark.parametrize("case", BROADCAST, ids=str)
+def test_broadcasting_is_tiling_by_hand(case: Case, rng: np.random.Generator) -> None:
+    inputs = case.sample(rng)
+    shape = np.broadcast_shapes(*map(np.shape, inputs))
+    tiled = Case(case.name, (shape, shape), case.ranges, case.params)
+    full = total_gradients(tiled, [np.array(np.broadcast_to(x, shape)) for x in inputs])
+    for x, got, tile in zip(inputs, total_gradients(case, inputs), full, strict=True):
+        expected = tile
+        while np.ndim(expected) > np.ndim(x):
+            expected = expected.sum(axis=0)
+        for axis, n in enumerate(np.shape(x)):
+            if n == 1:
+                expected = expected.sum(axis=axis, keepdims=True)
+        assert np.shape(got) == np.shape(x)
+        assert_near(got, expected, rtol=1e-13, atol=1e-14)
+
+
+@each_differentiable
+def test_float32_stays_float32(case: Case, rng: np.random.Generator) -> None:
+    if case.params.get("dtype") is not None:
+        pytest.skip("a gate that changes the dtype")
+    inputs = case.sample(rng)
+    values = [mg.Value(np.asarray(x, np.float32)) if is_float(x) else x for x in inputs]
+    out = case.call(*values)
+    assert out.data.dtype == np.float32
+    np.testing.assert_allclose(out.data, raw(case.call(*leaves(inputs))), rtol=2e-5, atol=1e-5)
+    out.backward(np.ones(out.shape, np.float32))
+    gradients = [x.grad for x in values if isinstance(x, mg.Value)]
+    assert all(isinstance(g, np.ndarray) and g.dtype == np.float32 for g in gradients)
+    expected = leaves(inputs)
+    exact = case.call(*expected)
+    exact.backward(np.ones(out.shape) if out.shape else None)
+    for i in wires(inputs):
+        assert values[i].grad.shape == values[i].shape
+        np.testing.assert_allclose(values[i].grad, expected[i].grad, rtol=1e-4, atol=1e-4)
+    at = tuple(wires(inputs))
+    singles = [raw(x) for x in values]
+
+    def slope(*xs: Any) -> Any:
+        return sum(mg.sum(part) for part in mg.grad(lambda *ys: mg.sum(case.call(*ys)), argnums=at)(*xs))
+
+    assert all(g.dtype == np.float32 for g in mg.grad(slope, argnums=at)(*singles)), "second derivatives too"
+
+
+@each_differentiable
+def test_non_contiguous_inputs(case: Case, rng: np.random.Generator) -> None:
+    """Every other number of a larger array, walked backwards."""
+    inputs = case.sample(rng)
+    strided = []
+    for x in inputs:
+        if isinstance(x, np.ndarray) and x.dtype == np.float64:
+            room = np.zeros(tuple(2 * n for n in x.shape))
+            view = room[(slice(None, None, -2),) * x.ndim]
+            view[...] = x
+            assert not view.flags.c_contiguous or view.size < 2
+            strided.append(view)
+        else:
+            strided.append(x)
+    before = [np.array(x) for x in strided]
+    for got, expected in zip(total_gradients(case, strided), total_gradients(case, inputs), strict=True):
+        if expected is not None:
+            assert_near(got, expected, rtol=1e-14, atol=1e-15)
+    for x, then in zip(strided, before, strict=True):
+        np.testing.assert_array_equal(x, then)
+
+
+@each_differentiable
+def test_gradients_share_no_memory(case: Case, rng: np.random.Generator) -> None:
+    values = leaves(case.sample(rng))
+    out = case.call(*values)
+    upstream = np.ones(out.shape)
+    out.backward(upstream)
+    mine = [x for x in values if isinstance(x, mg.Value)]
+    arrays = [x.grad for x in [*mine, out]] + [x.data for x in [*mine, out]] + [upstream]
+    for a, b in itertools.combinations([a for a in arrays if isinstance(a, np.ndarray)], 2):
+        if any(a is d for d in (x.data for x in [*mine, out])) and any(b is d for d in (x.data for x in [*mine, out])):
+            continue  # a reshaped result may be a view of its input
+        assert not np.shares_memory(a, b)
+
+
+@each_differentiable
+def test_the_same_value_on_every_wire(case: Case, rng: np.random.Generator, finite_differences: Any) -> None:
+    inputs = case.sample(rng)
+    if len({np.shape(x) for x in inputs}) > 1 or len(wires(inputs)) < 2 or len(set(case.ranges)) > 1:
+        pytest.skip("one wire, or wires of different shapes or ranges")
+    if len(wires(inputs)) < len(inputs):
+        pytest.skip("a mask is no wire")
+    if case.name in ("maximum", "minimum"):
+        pytest.skip("a tie: see the kinks in test_value.py")
+    x = mg.Value(inputs[0])
+    out = case.call(*[x] * len(inputs))
+    assert all(wire is x for wire in out.inputs)
+    case.total(*[x] * len(inputs)).backward()
+    assert_near(x.grad, finite_differences(lambda y: case.total(*[y] * len(inputs)), inputs[:1])[0])
+
+
+@each_differentiable
+def test_without_recording(case: Case, rng: np.random.Generator) -> None:
+    inputs = case.sample(rng)
+    with mg.no_grad():
+        out = case.call(*leaves(inputs))
+    assert isinstance(out, mg.Value) and out.gate is None and out.inputs == () and not out.requires_grad
+    assert_near(out.data, case.call(*inputs), rtol=1e-15, atol=0.0)
+    frozen = [mg.Value(x, requires_grad=False) if is_float(x) else x for x in inputs]
+    assert case.call(*frozen).gate is None
+
+
+EMPTY = [case for case in ELEMENTWISE if case.shapes in UNARY_SHAPES[1:] + BINARY_SHAPES[1:2]]
+
+
+@pytest.mark.parametrize("case", EMPTY, ids=str)
+def test_empty_arrays(case: Case) -> None:
+    values = [mg.Value(np.zeros((0, 3))) for _ in case.shapes]
+    out = case.call(*values)
+    assert out.shape == (0, 3)
+    mg.sum(out).backward()
+    assert all(x.grad.shape == (0, 3) for x in values)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "logsumexp"])
+def test_reducing_an_empty_axis_gives_what_numpy_gives(name: str) -> None:
+    x = mg.Value(np.zeros((0, 3)))
+    out = REGISTRY[name](x, axis=1)
+    assert out.shape == (0,)
+    mg.sum(out).backward()
+    assert x.grad.shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_the_largest_of_nothing_is_an_error(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        REGISTRY[name](mg.Value(np.zeros((0, 3))))
+
+
+# ------------------------------------------------------------------------------------------------ PyTorch as an oracle
+def torch_functions(torch: Any) -> dict[str, Any]:
+    """The gates that PyTorch has under another name or with another signature; None: it has no such function."""
+    full = lambda x: tuple(range(x.ndim))  # noqa: E731
+
+    def reduced(f: Any) -> Any:
+        return lambda x, axis=None, keepdims=False: f(x, dim=full(x) if axis is None else axis, keepdim=keepdims)
+
+    def permuted(x: Any, axes: Any = None) -> Any:
+        return x.permute(axes if axes is not None else tuple(reversed(range(x.ndim))))
+
+    def indexed(x: Any, index: Any) -> Any:
+        if isinstance(index, tuple) and any(isinstance(i, slice) and (i.step or 1) < 0 for i in index):
+            pytest.skip("PyTorch has no negative steps")
+        return x[index]
+
+    return {
+        "select": lambda mask, x: torch.where(torch.as_tensor(mask), x, 0.0),
+        "where": lambda mask, a, b: torch.where(torch.as_tensor(mask), a, b),
+        "max": reduced(torch.amax),
+        "min": reduced(torch.amin),
+        "sum": reduced(torch.sum),
+        "mean": reduced(torch.mean),
+        "logsumexp": reduced(torch.logsumexp),
+        "clip": lambda x, a_min=None, a_max=None: torch.clip(x, a_min, a_max),
+        "astype": lambda x, dtype: x.double(),
+        "transpose": permuted,
+        "reshape": lambda x, shape: x.reshape(shape),
+        "broadcast_to": lambda x, shape: x.broadcast_to(shape),
+        "getitem": indexed,
+        "put": None,
+        "floor_divide": None,  # it refuses to differentiate it
+        "concatenate": lambda *xs, axis=0: torch.cat(xs, dim=axis),
+        "stack": lambda *xs, axis=0: torch.stack(xs, dim=axis),
+        "linear": torch.nn.functional.linear,
+        "neuron": None,
+        "softmax": lambda x, axis=-1: torch.softmax(x, dim=axis),
+        "log_softmax": lambda x, axis=-1: torch.log_softmax(x, dim=axis),
+        "softplus": torch.nn.functional.softplus,
+        "power": torch.pow,
+    }
+
+
+@pytest.mark.oracle
+@each_differentiable
+def test_values_and_gradients_are_pytorchs(case: Case, rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    functions = torch_functions(torch)
+    function = functions[case.name] if case.name in functions else getattr(torch, case.name, None)
+    if function is None:
+        pytest.skip(f"PyTorch has no {case.name}")
+    inputs = case.sample(rng)
+    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) if is_float(x) else x for x in inputs]
+    out = function(*theirs, **case.params)
+    ours = leaves(inputs)
+    result = case.call(*ours)
+    assert_near(result.data, out.detach().numpy()[()], rtol=1e-12, atol=1e-13)
+    upstream = weights(tuple(out.shape))
+    if out.requires_grad:
+        out.backward(torch.tensor(upstream, dtype=torch.float64).reshape(out.shape))
+    result.backward(upstream)
+    for i in wires(inputs):
+        expected = np.zeros(np.shape(inputs[i])) if theirs[i].grad is None else theirs[i].grad.numpy()
+        assert_near(ours[i].grad, expected[()], rtol=1e-11, atol=1e-12)
