@@ -1,0 +1,51 @@
+# Everything runs in .venv, made with the stock venv and pip.  A stamp per set of extras, as new as pyproject.toml,
+# says what is installed there, so that a second run starts at once.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help demo test test-oracle lint bench clean
+.NOTPARALLEL:
+
+help:
+	@echo "make demo         the tour: circuits, gradient checks, digits, moons, the spiral; a page in demo-out/"
+	@echo "make test         all tests that need only Python and pip"
+	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough)"
+	@echo "make lint         ruff and mypy --strict"
+	@echo "make bench        times against micrograd and others"
+	@echo "make clean        remove .venv and what was built"
+
+demo: .venv/all.stamp
+	$(PY) -m minigrad demo $(ARGS)
+
+test: .venv/test.stamp
+	@echo "The tests against PyTorch (make test-oracle) and those in a browser are skipped."
+	$(PY) -m pytest -m "not oracle and not browser and not slow" $(ARGS)
+
+test-oracle: .venv/oracle.stamp
+	$(PY) -m pytest -m "oracle and not slow" $(ARGS)
+
+lint: .venv/lint.stamp
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: .venv/bench.stamp
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv dist build demo-out
+
+# An interrupted or foreign .venv has no working pip: make it anew.
+.venv/pip.stamp:
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@touch $@
+
+# `.venv/test.stamp` installs the package with the extra `test`, and so on.
+.venv/%.stamp: pyproject.toml .venv/pip.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+.venv/oracle.stamp: .venv/test.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check torch==2.13.0 expecttest
+	@touch $@
