@@ -1,14 +1,22 @@
-"""minigrad: backpropagation that you can read.
+"""minigrad: backpropagation that you can read, draw and train with.
 
 >>> import minigrad as mg
->>> x = mg.Value(3.0)
->>> (x * x).backward()
->>> x.grad
-6.0
+>>> x = mg.Value(3.0, label="x")
+>>> y = x * x + 2.0
+>>> y.backward()
+>>> y.data, x.grad
+(11.0, 6.0)
 """
-from . import copying as _copying
-from . import gates
+
+from . import copying, gates, nn, optim
+from .check import GradcheckReport, gradcheck, numerical_grad
 from .gates import *  # noqa: F403
-from .gates import REGISTRY
+from .random import seed
+from .transforms import grad, value_and_grad
 from .value import Gate, Value, no_grad
+
 __version__ = "0.1.0"
+__all__ = [
+    "GradcheckReport", "Gate", "Value", "copying", "grad", "gradcheck", "nn", "no_grad", "numerical_grad", "optim",
+    "seed", "value_and_grad", *gates.__all__,
+]  # fmt: skip

@@ -121,46 +121,46 @@ class Gate:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute on raw numbers; on `Value`s also record: the gate, the wires, and what the derivative needs."""
-        if callable(self.vjp) and inputs and isinstance(inputs[0], (list, tuple)):  # concatenate([a, b], axis)
+        if self.arity is None and self.vjp is not None and inputs and isinstance(inputs[0], (list, tuple)):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
-            inputs = tuple(inputs[0])
-        if not any([isinstance(x, Value) for x in inputs]):
-            return self.compute(inputs, params)
+            inputs = tuple(inputs[0])  # concatenate([a, b], axis)
+        args, values, needs = list(inputs), 0, False
+        for i, x in enumerate(inputs):
+            if isinstance(x, Value):
+                args[i] = x._data
+                values += 1
+                needs = needs or x._requires_grad
+        if not values:
+            return self.compute(args, params)
         wires = inputs[: self.arity]  # behind the wires come parameters given by position: sum(x, 0)
         try:
-            args = self.raw(wires)
-            out = self.compute(args + inputs[len(wires) :], params)
+            if values != len(wires):
+                self.convert_constants(wires, args)
+            out = self.compute(args, params)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, inputs) from error
         if self.vjp is None:
             return out
         if type(out) is not float and getattr(out, "dtype", None) not in FLOATS:
             raise DtypeError(f"{self.name}: forward returned {describe(out)}; a gate computes floats or float arrays.")
-        result = new_value(out)
-        result._requires_grad = recording.get() and any([isinstance(x, Value) and x._requires_grad for x in wires])
-        if result._requires_grad:
-            result.gate = self
+        node = new_value(out)
+        if needs and recording.get():
+            node._requires_grad, node.gate = True, self
             if type(out) is float and self.local is not None and self.arity == len(inputs) < 3 and not params:
-                result._keep_locals(wires, args)
+                node._keep_locals(wires, args)
             else:
-                result._saved = (wires, (out, *args, *inputs[len(wires) :]), params)
-        return result
+                node._saved = (wires, (out, *args), params)
+        return node
 
-    def raw(self, wires: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The numbers on the wires; constants among them take the dtype of the values (masks, labels, counts)."""
-        args = []
+    def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
+        """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
         for i, x in enumerate(wires):
-            if isinstance(x, Value):
-                args.append(x._data)
-            elif type(x) is float or (self.arity is not None and self.vjp[i] is None):
-                args.append(x)
-            else:
-                args.append(to_constant(x, np.result_type(*[v._data for v in wires if isinstance(v, Value)])))
-        return tuple(args)
+            if type(x) is not float and not isinstance(x, Value) and (self.arity is None or self.vjp[i] is not None):
+                args[i] = to_constant(x, np.result_type(*[v._data for v in wires if isinstance(v, Value)]))
 
-    def compute(self, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def compute(self, args: list[Any] | tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The forward rule on raw numbers.  A scalar is a Python float, and its math errors follow IEEE: 1/0 is inf."""
-        if all([type(x) is float for x in args]):
+        if type(args[0]) is float and all([type(x) is float for x in args]):
             if self.scalar is not None:
                 try:
                     if type(out := self.scalar(*args, **params)) is float:
@@ -169,7 +169,8 @@ class Gate:
                     pass
             with np.errstate(all="ignore"):
                 return tidy(self.forward(*[np.float64(x) for x in args], **params))
-        return tidy(self.forward(*args, **params))
+        out = self.forward(*args, **params)
+        return out if type(out) is np.ndarray and out.ndim else tidy(out)
 
     def explain(self, error: Exception, inputs: tuple[Any, ...]) -> Exception:
         """The same failure in words that name the gate, the labels and the shapes."""
@@ -185,17 +186,18 @@ def constant_local(number: float) -> Callable[..., float]:
 
 def upstream_times(local: Callable[..., Any]) -> Callable[..., Any]:
     """The chain rule on one wire of an elementwise gate: upstream times local."""
-    return lambda g, out, *inputs, **params: times(g, local(out, *inputs, **params))
+    return lambda g, *args, **params: times(g, local(*args, **params))
 
 
 def upstream_times_each(local: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda g, out, *inputs, **params: tuple([times(g, d) for d in local(out, *inputs, **params)])
+    return lambda g, *args, **params: tuple([times(g, d) for d in local(*args, **params)])
 
 
 def times(g: Any, local: Any) -> Any:
-    if type(local) is float:
-        return g if local == 1.0 else g * local
-    if type(local) is bool or getattr(local, "dtype", None) == np.bool_:
+    """g * local; a local of bool dtype selects."""
+    if type(local) is float and local == 1.0:
+        return g
+    if type(local) is bool or (type(local) is np.ndarray and local.dtype == np.bool_) or type(local) is np.bool_:
         return select(local, g)
     return g * local
 
@@ -467,28 +469,35 @@ def contributions(node: Value, g: Any) -> Iterator[tuple[Value, Any]]:
     """
     gate = node.gate
     assert gate is not None
-    wires, args, params = node._saved or (node.inputs, None, {})
-    if isinstance(g, Value):  # run the rule on the recorded values themselves: the derivative gets recorded too
-        args = tuple(as_recorded(node, wires, args))
-    else:
-        check_unchanged(node, wires, args)
     rules = gate.vjp
-    if gate.arity is None:
+    wires, args, params = node._saved or (node.inputs, None, {})
+    if isinstance(g, Value):  # run the rules on the recorded values themselves: the derivative gets recorded too
+        args = tuple(as_recorded(node, wires, args))
+    if gate.arity is None:  # one rule for all wires
         parts = ieee(rules, (g, *args), params)
         if len(parts) != len(wires):
             raise GradientError(f"{gate.name}: its vjp returned {len(parts)} contributions for {len(wires)} wires.")
     for i, x in enumerate(wires):
-        if not needs_gradient(x):
+        if not isinstance(x, Value):
+            continue
+        if x.gate is None and x._number > node._number and x._data is args[i + 1]:
+            raise GradientError(
+                f"{gate.name}: {describe(x)} was changed in place after this graph was recorded, and the gradient needs "
+                "the old numbers. Call backward() before the optimiser's step, or run the forward pass again."
+            )
+        if not x._requires_grad:
             continue
         if gate.arity is None:
             d = parts[i]
         elif rules[i] is None:  # no gradient flows here: a slope of zero
-            d = to_data(np.zeros(x.shape, x.dtype))
+            d = 0.0 if type(x._data) is float else np.zeros_like(x._data)
             d = new_value(d) if isinstance(g, Value) else d
         else:
             d = ieee(rules[i], (g, *args), params)
-        d = fit(d, x, gate)
-        if isinstance(d, np.ndarray) and (d.base is not None or d is g or any([d is y for y in args])):
+        data = x._data
+        if type(d) is not np.ndarray or type(data) is not np.ndarray or d.shape != data.shape or d.dtype != data.dtype:
+            d = fit(d, x, gate)
+        if type(d) is np.ndarray and (d.base is not None or d is g or any([d is y for y in args])):
             d = d.copy()
         yield x, d
 
@@ -533,16 +542,6 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
     yield from args[len(wires) + 1 :]
 
 
-def check_unchanged(node: Value, wires: tuple[Any, ...], args: Any) -> None:
-    """Refuse to go on with an array that was changed in place (`p.data -= ...`) after the gate had used it."""
-    for x, raw in zip(wires, args[1:], strict=False):
-        if isinstance(x, Value) and x.gate is None and x._number > node._number and x._data is raw:
-            raise GradientError(
-                f"{node.gate.name}: {describe(x)} was changed in place after this graph was recorded, and its gradient "  # type: ignore
-                "needs the old numbers. Call backward() before the optimiser's step, or run the forward pass again."
-            )
-
-
 def seed(root: Value, gradient: Any) -> Any:
     """The upstream gradient of the root, in its shape and dtype and in memory of its own."""
     if isinstance(gradient, Value):
@@ -557,7 +556,7 @@ def seed(root: Value, gradient: Any) -> Any:
 # The whole catalogue, minigrad/gates, looks like this: a gate is one row, its forward rule and one derivative.
 def bit_select(mask: Any, x: Any) -> Any:
     """`np.where(mask, x, 0)`; whole arrays by their bits, without a branch per number."""
-    if type(x) is not np.ndarray or np.shape(mask) != x.shape or not x.flags.c_contiguous:
+    if type(x) is not np.ndarray or type(mask) is not np.ndarray or mask.shape != x.shape or not x.flags.c_contiguous:
         return np.where(mask, x, x.dtype.type(0) if isinstance(x, np.ndarray) else 0.0)
     bits = mask.view(np.int8).astype(f"i{x.itemsize}")  # 1 or 0 ...
     np.negative(bits, out=bits)  # ... as all ones or all zeros
@@ -572,12 +571,20 @@ def sized(dims: tuple[Any, ...], shape: Any) -> Any:
 
 def expand(g: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
     """The upstream gradient of a reduction over `axis`, spread over the shape of its input again."""
-    if not keepdims:
-        shape = shape_of(x)
-        axes = range(len(shape)) if axis is None else [axis] if not isinstance(axis, (tuple, list)) else axis
-        reduced = {a % len(shape) for a in axes if shape}
+    shape = shape_of(x)
+    if axis is not None and not keepdims and shape:
+        reduced = {a % len(shape) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))}
         g = reshape(g, tuple([1 if i in reduced else n for i, n in enumerate(shape)]))
-    return broadcast_to(g, shape_of(x))
+    return broadcast_to(g, shape)
+
+
+def spread(x: Any, shape: Any) -> Any:
+    """`np.broadcast_to`, but in memory of its own."""
+    out = np.empty(shape, getattr(x, "dtype", np.float64))
+    if np.ndim(x) > out.ndim:
+        raise ValueError(f"an array of shape {np.shape(x)} doesn't broadcast to {out.shape}.")
+    out[...] = x
+    return out
 
 
 add = Gate("add", np.add, scalar=operator.add, symbol="+", local=[1.0, 1.0])
@@ -597,7 +604,7 @@ reshape = Gate(
     lambda x, *dims, shape=None: np.reshape(x, sized(dims, shape)),
     vjp=[lambda g, out, x, *dims, shape=None: reshape(g, shape_of(x))],
 )
-broadcast_to = Gate("broadcast_to", np.broadcast_to, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
+broadcast_to = Gate("broadcast_to", spread, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
 astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])
 
 

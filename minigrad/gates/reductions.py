@@ -8,6 +8,7 @@ import numpy as np
 
 from ..convert import shape_of
 from ..value import expand, select, sum
+from .comparisons import equal
 from .exponential import exp
 from .registry import call, register, row
 
@@ -30,7 +31,7 @@ def count(x: Any, axis: Any) -> float:
 
 def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The gradient of max or min: to the winner, in equal parts to winners that tie."""
-    won = x == expand(out, x, axis, keepdims)
+    won = equal(x, expand(out, x, axis, keepdims))
     return select(won, expand(g / np.add.reduce(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
 
 

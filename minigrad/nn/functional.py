@@ -1,0 +1,108 @@
+"""Layers and losses as functions: `scores` is (batch, classes), `labels` are class numbers of shape (batch,)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..convert import describe, shape_of
+from ..errors import DtypeError, ShapeError
+from ..gates import linear as linear_gate
+from ..gates import log_softmax, logsumexp, matmul, mean, relu, sigmoid, softmax, sum, tanh, transpose
+
+__all__ = [
+    "cross_entropy", "hinge_loss", "linear", "log_softmax", "multiclass_hinge_loss", "relu", "sigmoid", "softmax", "tanh",
+]  # fmt: skip
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """x Wᵀ + b for x of shape (..., in), weight (out, in) and bias (out,)."""
+    return matmul(x, transpose(weight)) if bias is None else linear_gate(x, weight, bias)
+
+
+def cross_entropy(scores: Any, labels: Any, reduction: str = "mean") -> Any:
+    """Softmax cross-entropy, -log p[label] = logsumexp(scores) - scores[label].
+
+    Stable for scores of any size; the gradient of the scores is p - onehot(label).  Raises `ShapeError` or
+    `DtypeError` for labels that don't fit.  Source: CS231n, "Linear classification".
+
+    >>> from minigrad import Value
+    >>> round(cross_entropy(Value([[-2.85, 0.86, 0.28]]), [2]).item(), 4)
+    1.0402
+    """
+    labels = class_labels("cross_entropy", scores, labels)
+    rows = np.arange(len(labels))
+    return reduce("cross_entropy", logsumexp(scores, axis=1) - scores[rows, labels], reduction)
+
+
+def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str = "mean") -> Any:
+    """The binary SVM's loss max(0, 1 - label * score), or its square, for labels -1 and +1.
+
+    `scores` has shape (batch,) or (batch, 1).
+
+    >>> from minigrad import Value
+    >>> hinge_loss(Value([2.0, 0.3, -1.0]), [1, 1, 1], reduction="none").data.tolist()
+    [0.0, 0.7, 2.0]
+    """
+    labels = np.asarray(labels)
+    shape = shape_of(scores)
+    if shape[1:] == (1,) and len(shape) == 2:
+        scores = scores.reshape(-1)
+    if labels.shape == (*shape_of(scores), 1):
+        labels = labels.reshape(-1)
+    if labels.shape != shape_of(scores):
+        raise ShapeError(f"hinge_loss: scores {shape} and labels {labels.shape} differ; there is one label per score.")
+    if not labels.size:
+        raise ShapeError("hinge_loss: the batch is empty.")
+    if labels.dtype.kind not in "iuf" or not np.isin(labels, (-1, 1)).all():
+        raise DtypeError(f"hinge_loss: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
+    margins = relu(1.0 - labels * scores)
+    return reduce("hinge_loss", margins * margins if squared else margins, reduction)
+
+
+def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """The multiclass SVM of Weston and Watkins: sum over j != label of max(0, scores[j] - scores[label] + margin).
+
+    It sums over the classes (small random weights and margin 1 give a loss of about classes - 1), unlike PyTorch's
+    MultiMarginLoss, which divides by their number.  Source: CS231n, "Linear classification".
+
+    >>> from minigrad import Value
+    >>> multiclass_hinge_loss(Value([[13.0, -7.0, 11.0]]), [0], margin=10.0).item()
+    8.0
+    """
+    labels = class_labels("multiclass_hinge_loss", scores, labels)
+    rows = np.arange(len(labels))
+    others = np.ones(shape_of(scores), bool)
+    others[rows, labels] = False
+    violations = relu(scores - scores[rows, labels].reshape(-1, 1) + margin)
+    return reduce("multiclass_hinge_loss", sum(violations * others, axis=1), reduction)
+
+
+def class_labels(loss: str, scores: Any, labels: Any) -> Any:
+    """The labels as an integer array of shape (batch,), after checking that each names a class."""
+    labels, shape = np.asarray(labels), shape_of(scores)
+    if len(shape) != 2:
+        raise ShapeError(f"{loss}: scores are (batch, classes), not {describe(scores)} of shape {shape}.")
+    if labels.shape != shape[:1]:
+        raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {shape[:1]}, a class number each.")
+    if not labels.size:
+        raise ShapeError(f"{loss}: the batch is empty.")
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
+    if labels.min() < 0 or labels.max() >= shape[1]:
+        wrong = first_outside(labels, range(shape[1]))
+        raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {shape[1] - 1}.")
+    return labels
+
+
+def first_outside(labels: Any, allowed: Any) -> str:
+    index = int(np.argmax(~np.isin(labels, list(allowed))))
+    return f"{labels.flat[index]!r} (number {index})".replace("np.", "")
+
+
+def reduce(loss: str, each: Any, reduction: str) -> Any:
+    """One number of the losses of a batch: their mean or sum, or all of them."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{loss}: reduction={reduction!r}; it is 'mean', 'sum' or 'none'.")
+    return mean(each) if reduction == "mean" else sum(each) if reduction == "sum" else each

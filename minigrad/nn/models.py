@@ -1,0 +1,73 @@
+"""Ready models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..random import generator
+from ..value import no_grad
+from .init import normal_, zeros_
+from .layers import Linear, ReLU
+from .module import Module, Sequential
+
+__all__ = ["MLP", "LinearSVM"]
+
+
+class MLP(Module):
+    """A multilayer perceptron: `Linear` layers of the given sizes with an activation between them.
+
+    >>> MLP([2, 16, 1], rng=0)
+    MLP(
+      (layers): Sequential(
+        (0): Linear(2, 16)
+        (1): ReLU()
+        (2): Linear(16, 1)
+      )
+    )
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[], Callable[..., Any]] = ReLU,
+        dtype: Any = np.float64,
+        rng: Any = None,
+    ) -> None:
+        if len(sizes) < 2:
+            raise ShapeError(f"MLP({list(sizes)}): give at least two sizes, of the input and of the output.")
+        rng = generator(rng)
+        layers: list[Callable[..., Any]] = []
+        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+            layers += [Linear(n_in, n_out, dtype=dtype, rng=rng), activation()]
+        self.layers = Sequential(*layers[:-1])
+
+    def forward(self, x: Any) -> Any:
+        return self.layers(x)
+
+
+class LinearSVM(Linear):
+    """A linear support vector machine: linear scores, to be trained with a hinge loss and weight decay.
+
+    One output is the binary machine for labels -1 and +1 (`HingeLoss`); several are a score per class
+    (`MulticlassHingeLoss`).  The weights start near zero, as CS231n's do, so that the first multiclass loss is close
+    to classes - 1.
+
+    >>> LinearSVM(64, 10)
+    LinearSVM(64, 10)
+    """
+
+    def __init__(self, in_features: int, out_features: int = 1, dtype: Any = np.float64, rng: Any = None) -> None:
+        super().__init__(in_features, out_features, dtype=dtype, rng=rng)
+        normal_(self.weight, 0.0, 1e-3, rng)
+        if self.bias is not None:
+            zeros_(self.bias)
+
+    def predict(self, x: Any) -> Any:
+        """The labels of the rows of x as a raw integer array: -1 or +1, or the class with the highest score."""
+        with no_grad():
+            scores = self(x).data
+        return np.argmax(scores, axis=-1) if scores.shape[-1] > 1 else np.where(scores[..., 0] >= 0.0, 1, -1)

@@ -1,0 +1,217 @@
+"""`Optimizer`: parameters side by side in flat buffers, so that a step is a few NumPy calls whatever their number.
+
+An optimiser is one `update` on flat arrays; see `SGD`.  The buffers hold the numbers: array parameters become views of
+them, scalar parameters are read before a step and written after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, GradientError, ShapeError
+from ..value import Value, tick
+
+__all__ = ["Group", "Optimizer", "Slots"]
+
+Group = dict[str, Any]  # a parameter group: its parameters and its hyper-parameters, as in PyTorch
+
+
+class Slots:
+    """The optimiser's memory for a run of neighbouring parameters: named arrays beside them, zeros at first."""
+
+    def __init__(self, flat: Flat, where: slice) -> None:
+        self.flat, self.where = flat, where
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.flat.state:
+            self.flat.state[name] = np.zeros_like(self.flat.data)
+        return self.flat.state[name][self.where]
+
+    def scratch(self) -> np.ndarray:
+        """Room for intermediate results."""
+        return self.flat.scratch[self.where]
+
+
+class Flat:
+    """The parameters of one group and dtype in one array, with a slice for each."""
+
+    def __init__(self, params: list[Value], dtype: Any) -> None:
+        self.params = params
+        ends = np.cumsum([0] + [p.size for p in params]).tolist()
+        self.slices = [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+        self.data, self.grad, self.scratch = (np.empty(ends[-1], dtype) for _ in range(3))
+        self.state: dict[str, np.ndarray] = {}
+        self.steps = [0] * len(params)
+        self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
+        for i, (p, known) in enumerate(zip(self.params, self.known, strict=True)):
+            if p._data is not known:
+                if p.size != self.slices[i].stop - self.slices[i].start:
+                    raise ShapeError(f"optimizer: {name_of(p, i)} changed its size; make a new optimizer.")
+                where = self.slices[i]
+                self.data[where] = p._data if isinstance(p._data, float) else p._data.reshape(-1)
+                if not isinstance(p._data, float):  # the array assigned stays as it is: from now on p views our buffer
+                    p._data = self.data[where].reshape(p.shape)
+                self.known[i] = p._data
+
+    def runs(self) -> list[tuple[slice, int]]:
+        """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
+        steps = [t + 1 if p.grad is not None else 0 for p, t in zip(self.params, self.steps, strict=True)]
+        runs = []
+        for t, members in groupby(range(len(steps)), key=steps.__getitem__):
+            run = list(members)
+            if t:
+                runs.append((slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t))
+        self.gather()
+        self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
+        return runs
+
+    def gather(self) -> None:
+        """All gradients in one array, copied: an update may write on it."""
+        pieces = []
+        for i, (p, where) in enumerate(zip(self.params, self.slices, strict=True)):
+            g = p.grad
+            if g is None:
+                pieces.append(self.scratch[where])  # not used
+                continue
+            if np.shape(g) != p.shape:
+                raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {np.shape(g)}.")
+            pieces.append(np.reshape(g, -1))
+        np.concatenate(pieces, out=self.grad, casting="same_kind")
+
+    def release(self) -> None:
+        """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
+        for i, p in enumerate(self.params):
+            if p.grad is not None:
+                if isinstance(p._data, float):
+                    self.known[i] = p._data = self.data[self.slices[i]].item()
+                p._number = tick()
+
+
+class Optimizer:
+    """Base of the optimisers: parameter groups, flat buffers, and the step.
+
+    `params` is an iterable of `Value` leaves, or of dicts {"params": ..., "lr": ...} with a group's own settings.
+    A parameter whose grad is None is skipped entirely.  Raises `ValueError` for no parameters or settings out of range.
+    """
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        if isinstance(params, Value):
+            raise DtypeError("optimizer: params is a list of Values, not one Value: use [p] or model.parameters().")
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer: there are no parameters; was the model built, or the generator used up?")
+        self.param_groups: list[Group] = []
+        self.flats: list[list[Flat]] = []
+        seen: set[int] = set()
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group, seen)
+
+    def add_param_group(self, group: Group, seen: set[int] | None = None) -> None:
+        """Add parameters with settings of their own: {"params": [...], "lr": 0.01}."""
+        seen = {id(p) for g in self.param_groups for p in g["params"]} if seen is None else seen
+        given = group["params"]
+        group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else list(given)}
+        if unknown := set(group) - set(self.defaults) - {"params"}:
+            raise TypeError(f"{type(self).__name__}: a group has no setting {sorted(unknown)}.")
+        for i, p in enumerate(group["params"]):
+            if not isinstance(p, Value):
+                raise DtypeError(f"optimizer: parameter {i} is {type(p).__name__}, not a Value.")
+            if p.gate is not None:
+                raise GradientError(f"optimizer: {name_of(p, i)} is a result of {p.gate.name}, not a leaf.")
+            if id(p) in seen:
+                raise ValueError(f"optimizer: {name_of(p, i)} is listed twice.")
+            seen.add(id(p))
+        self.check(group)
+        dtypes = sorted({p.dtype for p in group["params"]}, key=str)
+        self.param_groups.append(group)
+        self.flats.append([Flat([p for p in group["params"] if p.dtype == dtype], dtype) for dtype in dtypes])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters from their gradients; `closure` recomputes the loss first, and it is returned."""
+        loss = closure() if closure is not None else None
+        for group, flats in zip(self.param_groups, self.flats, strict=True):
+            self.check(group)
+            for flat in flats:
+                flat.adopt()
+                with np.errstate(all="ignore"):
+                    for where, t in flat.runs():
+                        self.update(flat.data[where], flat.grad[where], Slots(flat, where), t, group)
+                flat.release()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients (or set them to zeros)."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                else:
+                    p.grad = p.grad * 0.0
+
+    def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
+        """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1."""
+        raise TypeError(f"{type(self).__name__} has no update rule: define update(p, g, slots, t, group).")
+
+    def check(self, group: Group) -> None:
+        """Raise `ValueError` for settings out of range."""
+
+    def check_at_least_zero(self, group: Group, *names: str) -> None:
+        for name in names:
+            if not 0.0 <= group[name] < float("inf"):
+                raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is a number of at least 0.")
+
+    def check_below_one(self, group: Group, *names: str) -> None:
+        for name in names:
+            numbers: Iterable[float] = group[name] if isinstance(group[name], tuple) else (group[name],)
+            if not all(0.0 <= x < 1.0 for x in numbers):
+                raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is at least 0 and below 1.")
+
+    def state_dict(self) -> dict[str, Any]:
+        """PyTorch's form: the memory per parameter, by number, and the groups' settings."""
+        numbers = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
+        state: dict[int, Any] = {}
+        for flat in [flat for flats in self.flats for flat in flats]:
+            for p, where, t in zip(flat.params, flat.slices, flat.steps, strict=True):
+                if t:
+                    memory = {name: a[where].reshape(p.shape).copy() for name, a in flat.state.items()}
+                    state[numbers[id(p)]] = {"step": t, **memory}
+        groups = [
+            {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a `state_dict` of an optimiser with the same parameters; on an error nothing has changed."""
+        sizes = [len(group["params"]) for group in self.param_groups]
+        if [len(group["params"]) for group in state["param_groups"]] != sizes:
+            raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
+        params = [p for group in self.param_groups for p in group["params"]]
+        for i, memory in state["state"].items():
+            for name, array in memory.items():
+                if name != "step" and np.shape(array) != params[i].shape:
+                    raise ShapeError(f"optimizer: state {name} of parameter {i} has shape {np.shape(array)}.")
+        for group, loaded in zip(self.param_groups, state["param_groups"], strict=True):
+            group.update({k: v for k, v in loaded.items() if k != "params"})
+        numbers = {id(p): i for i, p in enumerate(params)}
+        for flat in [flat for flats in self.flats for flat in flats]:
+            flat.state = {}
+            for k, (p, where) in enumerate(zip(flat.params, flat.slices, strict=True)):
+                memory = state["state"].get(numbers[id(p)], {"step": 0})
+                flat.steps[k] = int(memory["step"])
+                for name, array in memory.items():
+                    if name != "step":
+                        Slots(flat, where)[name][...] = np.reshape(array, -1)
+
+
+def name_of(p: Value, i: int) -> str:
+    return p.label or f"parameter {i}"
