@@ -1,0 +1,70 @@
+"""Find a Graphviz program, and run it on a drawing: an argument list, never a shell; a size limit and a time limit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import warnings
+
+from ..errors import MinigradError, MissingExtraError
+
+__all__ = ["find_renderer", "render"]
+
+PURE_FORMATS = frozenset(
+    "canon dot dot_json gv jpe jpeg jpg json json0 plain plain-ext png svg xdot xdot1.2 xdot1.4 xdot_json".split()
+)
+MAX_SOURCE = 20_000_000  # bytes of DOT
+TIMEOUT = 120  # seconds
+
+
+def find_renderer(format: str) -> str:
+    """The program that will write `format`: $MINIGRAD_DOT, else `graphviz-pure`, else the system's `dot`.
+
+    The program from pip comes before an installed `dot`, so that a picture has the same bytes on every machine.  Where
+    graphviz-pure can't write the format (pdf, for instance), `dot` does, with a warning.  Raises `MissingExtraError`
+    that says what to install.
+    """
+    if chosen := os.environ.get("MINIGRAD_DOT"):
+        if found := shutil.which(chosen):
+            return found
+        raise MissingExtraError(f"MINIGRAD_DOT={chosen} is not a program that can be run: correct it, or unset it.")
+    # The second place: the scripts of an environment that is used without being activated are not on PATH.
+    pure = shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=sysconfig.get_path("scripts"))
+    if pure and format.partition(":")[0] in PURE_FORMATS:
+        return pure
+    dot = shutil.which("dot")
+    if dot is None and pure:
+        raise MissingExtraError(
+            f"graphviz-pure can't write {format}, and no other Graphviz is installed: "
+            "use svg or png, or install Graphviz (https://graphviz.org/download/)."
+        )
+    if dot is None:
+        raise MissingExtraError(
+            f"no program to write {format}: pip install graphviz-pure, or install Graphviz and put its `dot` on PATH. "
+            "(The text of the drawing, .source, needs no program.)"
+        )
+    if pure:
+        warnings.warn(f"graphviz-pure can't write {format}; using {dot}.", stacklevel=4)
+    return dot
+
+
+def render(source: str, format: str, engine: str = "dot") -> bytes:
+    """The picture of a DOT text; raises `MinigradError` if the program fails, takes too long, or the text is too big."""
+    text = source.encode()
+    if len(text) > MAX_SOURCE:
+        raise MinigradError(f"the drawing has {len(text):,} bytes of DOT, more than {MAX_SOURCE:,}: draw a part of it.")
+    program = find_renderer(format)
+    try:
+        done = subprocess.run(
+            [program, f"-K{engine}", f"-T{format}"], input=text, capture_output=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MinigradError(f"{program} took more than {TIMEOUT} s: draw a smaller part of the graph.") from error
+    except OSError as error:
+        raise MinigradError(f"{program} could not be run: {error}.") from error
+    if done.returncode or not done.stdout:  # what it writes to stderr besides is about the widths of letters
+        message = done.stderr.decode(errors="replace").strip()
+        raise MinigradError(f"{program} could not draw {format} (exit status {done.returncode}): {message[-500:]}")
+    return done.stdout
