@@ -571,7 +571,6 @@ def test_a_copy_within_a_copy_stays_linear(monkeypatch: Any) -> None:
 
     monkeypatch.setattr(copying, "tape", counted, raising=False)
     root = chain(400)
-    root.inputs[0].inputs[0].label = "not here"
     node = root
     for _ in range(300):
         node = node.inputs[0]
