@@ -1,0 +1,25 @@
+"""The list of peers.  A peer is one function: it is given the problem and returns a `step` that returns the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["PEERS", "Step", "peer"]
+
+Step = Callable[[], float]
+PEERS: dict[str, dict[str, Callable[[Any], Step]]] = {}  # workload -> name -> function
+
+
+def peer(name: str, *workloads: str) -> Callable[[Callable[[Any], Step]], Callable[[Any], Step]]:
+    """Enter the function below as the peer `name` of these workloads.
+
+    It imports what it needs itself, in a process of its own; where that is not installed the peer is skipped.
+    """
+
+    def enter(build: Callable[[Any], Step]) -> Callable[[Any], Step]:
+        for workload in workloads:
+            PEERS.setdefault(workload, {})[name] = build
+        return build
+
+    return enter

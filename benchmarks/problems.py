@@ -1,0 +1,94 @@
+"""The workloads: data, initial weights and the recipe of a training step, as raw arrays and always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PROBLEMS", "Chain", "Training"]
+
+
+@dataclass
+class Training:
+    """Train an MLP with ReLU between its linear layers, on one fixed batch.
+
+    A step returns the loss, and then moves the parameters.  `loss` is "hinge", mean max(0, 1 - y score) for y = ±1, or
+    "cross entropy"; `l2` times the sum of all squared parameters is added to it.  `optimizer` is "SGD" or "Adam" (with
+    PyTorch's defaults), and adds `weight_decay` times the parameter to its gradient.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: list[np.ndarray]  # (out, in) per layer
+    biases: list[np.ndarray]
+    loss: str
+    optimizer: str
+    lr: float
+    l2: float = 0.0
+    weight_decay: float = 0.0
+
+    @property
+    def dtype(self) -> Any:
+        return self.X.dtype
+
+    @property
+    def sizes(self) -> list[int]:
+        return [self.X.shape[1], *[len(b) for b in self.biases]]
+
+    def parameters(self) -> list[np.ndarray]:
+        """Copies in the order weight, bias, weight, bias, ..."""
+        return [p.copy() for layer in zip(self.weights, self.biases, strict=True) for p in layer]
+
+
+@dataclass
+class Chain:
+    """x <- tanh(a x + b), again and again: three gates a turn.  A step returns the last x and moves x, a and b."""
+
+    x: float = 0.5
+    a: float = 1.0
+    b: float = 0.0
+    turns: int = 33_333
+    lr: float = 1e-9
+
+
+def moons() -> Training:
+    """micrograd's demo: MLP(2, [16, 16, 1]) on 100 points of two moons, hinge loss and L2, float64."""
+    rng = np.random.default_rng(1337)
+    t = np.linspace(0.0, np.pi, 50)
+    outer, inner = np.c_[np.cos(t), np.sin(t)], np.c_[1.0 - np.cos(t), 0.5 - np.sin(t)]
+    X = np.concatenate([outer, inner]) + rng.normal(0.0, 0.1, (100, 2))
+    y = np.repeat([-1.0, 1.0], 50)
+    shuffled = rng.permutation(100)
+    sizes = [2, 16, 16, 1]
+    weights = [rng.uniform(-1.0, 1.0, (m, n)) for n, m in pairwise(sizes)]
+    biases = [np.zeros(m) for m in sizes[1:]]
+    return Training(X[shuffled], y[shuffled], weights, biases, "hinge", "SGD", lr=0.1, l2=1e-4)
+
+
+def classes(sizes: list[int], batch: int) -> Training:
+    """An MLP of these sizes on random points with random classes, softmax cross-entropy and Adam, float32.
+
+    The learning rate is small, so that in 20 steps the loss stays where float32 can tell two engines apart.
+    """
+    rng = np.random.default_rng(sizes[0])
+    X = rng.normal(size=(batch, sizes[0])).astype(np.float32)
+    y = rng.integers(sizes[-1], size=batch)
+    bounds = [n**-0.5 for n in sizes]
+    pairs = list(zip(sizes, sizes[1:], bounds, strict=False))
+    weights = [rng.uniform(-r, r, (m, n)).astype(np.float32) for n, m, r in pairs]
+    biases = [rng.uniform(-r, r, m).astype(np.float32) for n, m, r in pairs]
+    return Training(X, y, weights, biases, "cross entropy", "Adam", lr=1e-4)
+
+
+PROBLEMS: dict[str, Callable[[], Any]] = {
+    "S1": moons,  # S1 and T1 are the same network: once neuron by neuron, once in arrays
+    "S2": Chain,
+    "T1": moons,
+    "T1wd": lambda: replace(moons(), l2=0.0, weight_decay=2e-4),  # the L2 term left to the optimiser
+    "T2": lambda: classes([64, 128, 64, 10], batch=64),
+    "T3": lambda: classes([784, 256, 128, 10], batch=128),
+}

@@ -1,0 +1,258 @@
+"""The runner: every peer in a process of its own, checked for the same losses, then timed in turns.
+
+python -m benchmarks                    all workloads, all installed peers
+python -m benchmarks S1 T2 --rounds 5   some
+python -m benchmarks --quick            short blocks, few rounds: do the ratios make sense?
+python -m benchmarks --write            all, and the tables in README.md anew
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .peers import PEERS
+
+__all__ = ["main"]
+
+CHECKED = {"S2": 5}  # steps whose losses must agree with the first peer's; 20 elsewhere
+TOLERANCE = {"S2": 1e-10, "T2": 1e-5, "T3": 1e-5}  # relative; 1e-12 elsewhere.  S2: 33,333 roundings of tanh in a row
+FLOATS = {"T2": "float32", "T3": "float32"}
+
+# What minigrad is to reach: (workload, peer, minigrad's row, how many times the peer's speed).
+GOALS = [
+    ("S1", "micrograd", "minigrad", 5.0),
+    ("S1", "micrograd, gc off", "minigrad", 1.5),
+    ("S1", "micrograd", "minigrad, n-ary neuron", 25.0),
+    ("T1", "PyTorch", "minigrad", 3.0),
+    ("T2", "PyTorch", "minigrad", 3.0),
+    ("T3", "PyTorch", "minigrad", 1.3),
+    *[(workload, name, "minigrad", 1.0) for workload in ("S2", "T1", "T2", "T3") for name in ("autograd", "MyGrad")],
+]
+README = Path(__file__).parent / "README.md"
+START, END = "<!-- results: written by python -m benchmarks --write -->", "<!-- end of results -->"
+
+
+# -------------------------------------------------------------------------------------------------------- in the worker
+def register() -> None:
+    """Fill PEERS.  These modules import NumPy, so the workers import them, after the threads are set."""
+    from . import scalar, tensor  # noqa: F401
+
+
+def work(pipe: Any, workload: str, name: str) -> None:
+    """Build one peer, then answer: the losses of n steps, or the seconds of a block of n steps."""
+    register()
+    from .problems import PROBLEMS
+
+    try:
+        step = PEERS[workload][name](PROBLEMS[workload]())
+        pipe.send(None)
+        while (request := pipe.recv()) is not None:
+            what, steps = request
+            start = time.perf_counter()
+            losses = [step() for _ in range(steps)] if what == "losses" else run(step, steps)
+            pipe.send(losses or time.perf_counter() - start)
+    except ModuleNotFoundError as error:
+        pipe.send(f"skipped: {error.name} is not installed" if error.name != "minigrad" else str(error))
+    except Exception:
+        pipe.send(traceback.format_exc())
+
+
+def run(step: Callable[[], float], steps: int) -> None:
+    for _ in range(steps):
+        step()
+
+
+def measure(pipe: Any, function: Callable[[], Any]) -> None:
+    pipe.send(function())
+
+
+# -------------------------------------------------------------------------------------------------------- in the parent
+@dataclass
+class Peer:
+    """A worker process and what it has said."""
+
+    name: str
+    process: Any
+    pipe: Any
+    steps: int = 1  # per block
+    problem: str = ""  # why it is not timed
+    times: list[float] = field(default_factory=list)  # seconds per step, one per round
+
+    def ask(self, what: str, steps: int) -> Any:
+        try:
+            self.pipe.send((what, steps))
+            answer = self.pipe.recv()
+        except (EOFError, OSError) as error:
+            answer = f"the process died: {error!r}"
+        if isinstance(answer, str):
+            self.problem = answer
+        return answer
+
+
+def start(workload: str, name: str) -> Peer:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, workload, name), daemon=True)
+    process.start()
+    theirs.close()
+    peer = Peer(name, process, ours)
+    try:
+        peer.problem = ours.recv() or ""
+    except EOFError:
+        peer.problem = "the process died while it was set up"
+    return peer
+
+
+def compare(workload: str, names: list[str], rounds: int, block: float) -> list[Peer]:
+    """Start the peers, check their losses against the first one's, and time them in turns: A B C, C B A, ..."""
+    peers = [start(workload, name) for name in names]
+    expected: list[float] | None = None
+    for peer in peers:
+        if peer.problem:
+            continue
+        losses = peer.ask("losses", CHECKED.get(workload, 20))
+        if peer.problem:
+            continue
+        expected = expected or losses
+        worst = max(abs(a - b) / abs(b) for a, b in zip(losses, expected, strict=True))
+        if not worst <= TOLERANCE.get(workload, 1e-12):
+            peer.problem = f"not timed: its losses differ by {worst:.1e}, relative"
+        else:  # warm up for as long as a block takes, and find out how many steps that is
+            steps = 1
+            while not peer.problem and (seconds := peer.ask("time", steps)) < block and steps < 2**20:
+                steps *= 2
+            peer.steps = max(1, round(steps * block / seconds))
+    timed = [peer for peer in peers if not peer.problem]
+    for turn in range(rounds):
+        for peer in timed if turn % 2 == 0 else timed[::-1]:
+            peer.times.append(peer.ask("time", peer.steps) / peer.steps)
+    for peer in peers:
+        if peer.process.is_alive():
+            peer.pipe.send(None)
+        peer.process.join()
+    return peers
+
+
+def alone(function: Callable[[], Any]) -> Any:
+    """The result of `function`, called in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=measure, args=(theirs, function))
+    process.start()
+    result = ours.recv()
+    process.join()
+    return result
+
+
+def ratio(peer: Peer, base: Peer) -> float:
+    """How many times as long `peer` takes: the median over rounds, each round against itself."""
+    return statistics.median([a / b for a, b in zip(peer.times, base.times, strict=True)])
+
+
+# ------------------------------------------------------------------------------------------------------------ reporting
+def table(workload: str, peers: list[Peer]) -> str:
+    """A row per peer; a column per row of minigrad's, with the ratio to it."""
+    timed = [peer for peer in peers if peer.times]
+    bases = [peer for peer in timed if peer.name.startswith("minigrad")]
+    head = ["peer", "min per step", "median", *[f"times {base.name}" for base in bases]]
+    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    for peer in timed:
+        ratios = [f"{ratio(peer, base):.3g}" for base in bases]
+        rows.append([peer.name, duration(min(peer.times)), duration(statistics.median(peer.times)), *ratios])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    title = f"### {workload} ({FLOATS.get(workload, 'float64')})"
+    notes = "".join([f"\n\n{peer.name}: {peer.problem.strip()}" for peer in peers if peer.problem])
+    return f"{title}\n\n" + "\n".join(lines) + notes
+
+
+def duration(seconds: float) -> str:
+    unit, scale = ("s", 1.0) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    return f"{seconds * scale:.3g} {unit}"
+
+
+def goals(results: dict[str, list[Peer]]) -> str:
+    """Each goal and what was measured."""
+    lines = ["### Goals", "", "| workload | minigrad's row | against | goal | measured | |"]
+    lines.append("| --- | --- | --- | ---: | ---: | --- |")
+    for workload, name, ours, goal in GOALS:
+        rows = {peer.name: peer for peer in results.get(workload, []) if peer.times}
+        if name in rows and ours in rows:
+            measured = ratio(rows[name], rows[ours])
+            met = "met" if measured >= goal else f"missed by {1 - measured / goal:.0%}"
+            lines.append(f"| {workload} | {ours} | {name} | {goal:g}x | {measured:.3g}x | {met} |")
+    return "\n".join(lines)
+
+
+def chain() -> str:
+    from .chain import million
+
+    lines = ["### A chain of a million gates", "", "| | measured | goal |", "| --- | ---: | ---: |"]
+    numbers = alone(million)
+    numbers = {"forward + backward (s)": numbers["forward (s)"] + numbers["backward (s)"], **numbers}
+    limits = {"forward + backward (s)": "3", "bytes kept per gate": "220"}
+    return "\n".join(lines + [f"| {what} | {x:.3g} | {limits.get(what, '')} |" for what, x in numbers.items()])
+
+
+def machine() -> str:
+    """What the numbers depend on."""
+    versions = [f"Python {platform.python_version()}"]
+    for package in ("numpy", "micrograd", "autograd", "mygrad", "torch", "jax"):
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    processor = platform.processor() or platform.machine()
+    if (cpus := Path("/proc/cpuinfo")).exists():
+        names = [line.split(":")[1].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")]
+        processor = f"{len(names)} x {names[0]}" if names else processor
+    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    return f"{', '.join(versions)}. {platform.system()}, {processor}, one thread each{load}."
+
+
+def main() -> None:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=layout)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="S1 S2 T1 T1wd T2 T3, or chain; default: all")
+    parser.add_argument("--peers", nargs="+", help="only peers whose name contains one of these (minigrad always runs)")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--block", type=float, default=0.3, help="seconds per block")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 0.05 s")
+    parser.add_argument("--write", action="store_true", help="write the tables into benchmarks/README.md")
+    options = parser.parse_args()
+    rounds, block = (3, 0.05) if options.quick else (options.rounds, options.block)
+    for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"  # the workers inherit it
+    register()
+    if unknown := set(options.workloads) - {*PEERS, "chain"}:
+        parser.error(f"no workload {sorted(unknown)}; there are {[*PEERS, 'chain']}")
+    texts, results = [], {}
+    for workload in options.workloads or [*PEERS, "chain"]:
+        if workload == "chain":
+            texts.append(chain())
+        else:
+            names = [
+                name
+                for name in PEERS[workload]
+                if not options.peers or any(part.lower() in name.lower() for part in ["minigrad", *options.peers])
+            ]
+            results[workload] = compare(workload, names, rounds, block)
+            texts.append(table(workload, results[workload]))
+        print(texts[-1], end="\n\n", flush=True)
+    texts.insert(0, goals(results))
+    how = f"{machine()} {rounds} rounds, blocks of {block:g} s."
+    print(texts[0], how, sep="\n\n")
+    if options.write:
+        text = README.read_text(encoding="utf-8")
+        before, _, rest = text.partition(START)
+        README.write_text(before + "\n\n".join([START, how, *texts, END]) + rest.partition(END)[2], encoding="utf-8")
