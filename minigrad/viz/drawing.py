@@ -22,8 +22,11 @@ __all__ = ["Drawing", "draw"]
 FONT = "Helvetica"
 INK, GREEN, RED, DIM = "#202124", "#0b6b2b", "#c5221f", "#6b7075"
 GATE_FILL, WIRE = "#eef3fb", "#5f6368"
+GRAPH_STYLE = {"ordering": "in", "nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"}
+NODE_STYLE = {"fontname": FONT, "fontsize": "14", "fontcolor": INK, "shape": "plain"}
+GATE_STYLE = {"margin": "0.04", "style": "filled", "color": WIRE, "fillcolor": GATE_FILL}
+EDGE_STYLE = {"fontname": FONT, "fontsize": "12", "fontcolor": INK, "color": WIRE, "penwidth": "1.5", "arrowsize": "0.6"}
 SIDES = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}  # where a wire leaves and arrives
-COMMUTATIVE = ("add", "multiply", "maximum", "minimum")  # other gates show their wires in order, the first on top
 LONGEST_LABEL = 40  # characters drawn of a label
 SMALL = 3  # arrays of up to so many numbers are written out
 
@@ -97,13 +100,13 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
 
 
 def to_dot(circuit: Circuit, direction: str, digits: int) -> Drawing:
-    """The DOT text: a node per value (v0, v1, ...) and per gate (g2 makes v2), an edge per wire (e0, e1, ...)."""
+    """The DOT text, a gate's first wire on top: a node per value (v0, v1, ...) and per gate (g2 makes v2), an edge per wire (e0, e1, ...)."""
     drawing = Drawing(
         "circuit",
         format="svg",
-        graph_attr={"rankdir": direction, "nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"},
-        node_attr={"fontname": FONT, "fontsize": "14", "fontcolor": INK, "shape": "plain"},
-        edge_attr={"fontname": FONT, "fontsize": "12", "fontcolor": INK, "color": WIRE, "penwidth": "1.5", "arrowsize": "0.6"},
+        graph_attr={"rankdir": direction} | GRAPH_STYLE,
+        node_attr=NODE_STYLE,
+        edge_attr=EDGE_STYLE,
     )
     leave, arrive = SIDES[direction]
     nodes = {node.id: node for node in circuit.nodes}
@@ -111,11 +114,9 @@ def to_dot(circuit: Circuit, direction: str, digits: int) -> Drawing:
         drawing.node(node.id, value_label(node, digits), id=node.id)
         if node.symbol is not None:
             gate, symbol = gate_of(node.id), shorten(node.symbol)
-            drawing.node(
-                gate, f"<{escape(symbol)}>", id=gate, margin="0.04", style="filled", color=WIRE, fillcolor=GATE_FILL,
-                shape="circle" if len(symbol) <= 4 else "ellipse", fontsize="20" if len(symbol) == 1 else "14",
-                ordering="" if node.gate in COMMUTATIVE else "in",
-            )  # fmt: skip
+            shape = "circle" if len(symbol) <= 4 else "ellipse"
+            size = "20" if len(symbol) == 1 else "14"
+            drawing.node(gate, f"<{escape(symbol)}>", id=gate, shape=shape, fontsize=size, **GATE_STYLE)
             drawing.edge(gate, node.id, id=f"w{node.id[1:]}", arrowhead="none", headport=arrive)
     for wire in circuit.wires:
         dim = {"color": DIM, "style": "dashed"} if nodes[wire.source].constant else {}
@@ -183,7 +184,7 @@ def number(x: Any, digits: int) -> str:
     return str(x)
 
 
-# ------------------------------------------------------------------------------------------------------ labels are input
+# ----------------------------------------------------------------------------------------------------- labels are input
 def shorten(label: str) -> str:
     """A label as one line of visible characters, at most `LONGEST_LABEL` of them."""
     line = " ".join("".join([" " if unicodedata.category(c)[0] in "CZ" else c for c in label]).split())

@@ -12,9 +12,10 @@ from ..errors import MinigradError, MissingExtraError
 
 __all__ = ["find_renderer", "render"]
 
-PURE_FORMATS = frozenset(
-    "canon dot dot_json gv jpe jpeg jpg json json0 plain plain-ext png svg xdot xdot1.2 xdot1.4 xdot_json".split()
-)
+PURE_FORMATS = (
+    "svg", "png", "jpeg", "jpg", "jpe", "json", "json0", "dot_json", "xdot_json", "dot", "gv", "canon", "plain",
+    "plain-ext", "xdot", "xdot1.2", "xdot1.4",
+)  # fmt: skip
 MAX_SOURCE = 20_000_000  # bytes of DOT
 TIMEOUT = 120  # seconds
 
@@ -51,7 +52,7 @@ def find_renderer(format: str) -> str:
 
 
 def render(source: str, format: str, engine: str = "dot") -> bytes:
-    """The picture of a DOT text; raises `MinigradError` if the program fails, takes too long, or the text is too big."""
+    """The picture of a DOT text; `MinigradError` if the program fails or takes too long, or the text is too big."""
     text = source.encode()
     if len(text) > MAX_SOURCE:
         raise MinigradError(f"the drawing has {len(text):,} bytes of DOT, more than {MAX_SOURCE:,}: draw a part of it.")
