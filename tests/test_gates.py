@@ -29,6 +29,15 @@ class Case(NamedTuple):
     def gate(self) -> mg.Gate:
         return REGISTRY[self.name]
 
+    @property
+    def differentiable(self) -> bool:
+        return self.gate.local is not None or self.gate.vjp is not None
+
+    @property
+    def joint(self) -> bool:
+        """Any number of wires, given as a list: concatenate([a, b])."""
+        return self.differentiable and self.gate.arity is None
+
     def sample(self, rng: np.random.Generator) -> list[Any]:
         """Floats for the shape (), float64 arrays for other shapes, masks as they are."""
         drawn = []
@@ -42,7 +51,7 @@ class Case(NamedTuple):
 
     def call(self, *inputs: Any) -> Any:
         """The gate on these inputs; a gate with any number of wires takes them as a list."""
-        return self.gate(list(inputs), **self.params) if callable(self.gate.vjp) else self.gate(*inputs, **self.params)
+        return self.gate(list(inputs), **self.params) if self.joint else self.gate(*inputs, **self.params)
 
     def total(self, *inputs: Any) -> Any:
         """One number made of all outputs, each with a weight of its own; on raw numbers and on Values."""
@@ -74,7 +83,7 @@ def cases_of(name: str) -> list[Case]:
 
 
 CASES = [case for name in REGISTRY for case in cases_of(name)]
-DIFFERENTIABLE = [case for case in CASES if case.gate.vjp is not None]
+DIFFERENTIABLE = [case for case in CASES if case.differentiable]
 ELEMENTWISE = [case for case in DIFFERENTIABLE if case.gate.elementwise and not isinstance(case.gate.domain[0], Call)]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_differentiable = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
@@ -109,7 +118,7 @@ def assert_near(got: Any, expected: Any, rtol: float = 1e-7, atol: float = 1e-8)
     np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol)
 
 
-# ------------------------------------------------------------------------------------------------------------- forward
+# ------------------------------------------------------------------------------------------------------- forward
 def longhand_softmax(x: Any, axis: int = -1) -> Any:
     return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
 
@@ -140,6 +149,11 @@ LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another m
     "logsumexp": lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
     "softmax": longhand_softmax,
     "log_softmax": lambda x, axis=-1: np.log(longhand_softmax(x, axis)),
+    "hinge": lambda score, label: np.where(label * score < 1.0, 1.0 - label * score, 0.0),
+    "negative_log_softmax": lambda scores, labels: np.array(
+        [np.log(np.sum(np.exp(row))) - row[label] for row, label in zip(scores, labels, strict=True)]
+    ),
+    "sum_of_squares": lambda *xs: sum(float(np.sum(np.square(x))) for x in xs),
     "clip": lambda x, a_min=None, a_max=None: np.clip(x, a_min, a_max),
     "softplus": lambda x: np.log(1.0 + np.exp(x)),
 }
@@ -151,7 +165,7 @@ def numpy_answer(case: Case, inputs: list[Any]) -> Any:
     function = getattr(np, case.name, None)
     if function is None:
         pytest.skip(f"NumPy has no {case.name}: add its formula to LONGHAND")
-    return function(inputs, **case.params) if callable(case.gate.vjp) else function(*inputs, **case.params)
+    return function(inputs, **case.params) if case.joint else function(*inputs, **case.params)
 
 
 @each_case
@@ -160,7 +174,7 @@ def test_forward_is_numpys(case: Case, rng: np.random.Generator) -> None:
     expected = numpy_answer(case, inputs)
     assert_near(case.call(*inputs), expected, rtol=1e-14, atol=1e-15)
     recorded = case.call(*leaves(inputs))
-    if case.gate.vjp is None:
+    if not case.differentiable:
         assert not isinstance(recorded, mg.Value), "a question about numbers has a raw answer"
     assert_near(raw(recorded), expected, rtol=1e-14, atol=1e-15)
 
@@ -185,7 +199,7 @@ def test_data_is_a_float_or_an_array(case: Case, rng: np.random.Generator) -> No
         assert type(out.data) is float, "a float64 scalar is a Python float"
 
 
-# --------------------------------------------------------------------------------------------------------- derivatives
+# --------------------------------------------------------------------------------------------------- derivatives
 @each_differentiable
 def test_first_derivative_is_the_measured_slope(case: Case, rng: np.random.Generator, finite_differences: Any) -> None:
     inputs = case.sample(rng)
@@ -263,7 +277,8 @@ def test_local_gradients_align_with_the_wires(case: Case, rng: np.random.Generat
     assert len(out.inputs) == len(out.local_gradients()) == len(inputs)
     for i, (wire, local) in enumerate(zip(out.inputs, out.local_gradients(), strict=True)):
         if not is_float(inputs[i]):
-            assert not isinstance(wire, mg.Value) and local is None
+            assert not isinstance(wire, mg.Value)
+            assert local is None
         else:
             assert wire is values[i]
             if not case.gate.elementwise:
@@ -277,7 +292,7 @@ def test_local_gradients_align_with_the_wires(case: Case, rng: np.random.Generat
             assert_near(np.sum(spread, axis=axes).reshape(values[i].shape), values[i].grad, rtol=1e-14, atol=1e-15)
 
 
-# ------------------------------------------------------------------------------------------- forms in which inputs come
+# ------------------------------------------------------------------------------------- forms in which inputs come
 SCALAR_CASES = [case for case in ELEMENTWISE if all(shape == () for shape in case.shapes)]
 
 
@@ -402,10 +417,34 @@ def test_without_recording(case: Case, rng: np.random.Generator) -> None:
     inputs = case.sample(rng)
     with mg.no_grad():
         out = case.call(*leaves(inputs))
-    assert isinstance(out, mg.Value) and out.gate is None and out.inputs == () and not out.requires_grad
+    assert isinstance(out, mg.Value)
+    assert out.gate is None
+    assert out.inputs == ()
+    assert not out.requires_grad
     assert_near(out.data, case.call(*inputs), rtol=1e-15, atol=0.0)
     frozen = [mg.Value(x, requires_grad=False) if is_float(x) else x for x in inputs]
     assert case.call(*frozen).gate is None
+
+
+LARGE = [case for case in ELEMENTWISE if case.shapes in (UNARY_SHAPES[1], BINARY_SHAPES[1])]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_large_arrays_are_many_small_ones(case: Case, dtype: Any, rng: np.random.Generator) -> None:
+    """Faster ways for large arrays must not show in the numbers."""
+    arrays = [rng.uniform(low, high, (80, 64)).astype(dtype) for low, high in case.ranges]
+    upstream = rng.normal(size=(80, 64)).astype(dtype)
+    large = [mg.Value(x) for x in arrays]
+    out = case.call(*large)
+    out.backward(upstream)
+    for row in range(0, 80, 8):
+        small = [mg.Value(x[row].copy()) for x in arrays]
+        part = case.call(*small)
+        part.backward(upstream[row])
+        np.testing.assert_allclose(out.data[row], part.data, rtol=1e-6 if dtype is np.float32 else 1e-14)
+        for x, y in zip(large, small, strict=True):
+            np.testing.assert_allclose(x.grad[row], y.grad, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-7)
 
 
 EMPTY = [case for case in ELEMENTWISE if case.shapes in UNARY_SHAPES[1:] + BINARY_SHAPES[1:2]]
@@ -435,13 +474,15 @@ def test_the_largest_of_nothing_is_an_error(name: str) -> None:
         REGISTRY[name](mg.Value(np.zeros((0, 3))))
 
 
-# ------------------------------------------------------------------------------------------------ PyTorch as an oracle
+# ------------------------------------------------------------------------------------------ PyTorch as an oracle
 def torch_functions(torch: Any) -> dict[str, Any]:
     """The gates that PyTorch has under another name or with another signature; None: it has no such function."""
-    full = lambda x: tuple(range(x.ndim))  # noqa: E731
 
     def reduced(f: Any) -> Any:
-        return lambda x, axis=None, keepdims=False: f(x, dim=full(x) if axis is None else axis, keepdim=keepdims)
+        def along(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+            return f(x, dim=tuple(range(x.ndim)) if axis is None else axis, keepdim=keepdims)
+
+        return along
 
     def permuted(x: Any, axes: Any = None) -> Any:
         return x.permute(axes if axes is not None else tuple(reversed(range(x.ndim))))
@@ -471,6 +512,11 @@ def torch_functions(torch: Any) -> dict[str, Any]:
         "stack": lambda *xs, axis=0: torch.stack(xs, dim=axis),
         "linear": torch.nn.functional.linear,
         "neuron": None,
+        "hinge": lambda score, label: torch.clamp(1.0 - label * score, min=0.0),
+        "negative_log_softmax": lambda scores, labels: torch.nn.functional.cross_entropy(
+            scores, torch.as_tensor(labels), reduction="none"
+        ),
+        "sum_of_squares": lambda *xs: sum((x * x).sum() for x in xs),
         "softmax": lambda x, axis=-1: torch.softmax(x, dim=axis),
         "log_softmax": lambda x, axis=-1: torch.log_softmax(x, dim=axis),
         "softplus": torch.nn.functional.softplus,

@@ -6,6 +6,7 @@ tinygrad's leaves that compared equal, MyGrad's enumeration of all paths, gradie
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import io
@@ -28,7 +29,7 @@ cube = mg.Gate("cube", lambda x: x * x * x, local=[lambda out, x: 3.0 * x * x])
 swap_rows = mg.Gate("swap_rows", lambda x: x[::-1], vjp=[lambda g, out, x: swap_rows(g)])
 
 
-# -------------------------------------------------------------------------------------------------- the order of the walk
+# -------------------------------------------------------------------------------------------- the order of the walk
 def test_reused_result_waits_for_all_its_consumers() -> None:
     """micrograd #64: walking depth first without an order pulls b before all of its gradient has arrived."""
     a = mg.Value(3.0)
@@ -108,18 +109,21 @@ def test_equal_numbers_are_different_leaves() -> None:
     assert (a.grad, b.grad) == (3.0, 5.0)
     p, q = mg.Value(np.zeros(2)), mg.Value(np.zeros(2))
     (p * 3.0 + q * 5.0).sum().backward()
-    assert p.grad.tolist() == [3.0, 3.0] and q.grad.tolist() == [5.0, 5.0]
-    assert len({a, b, p, q}) == 4 and hash(a) != hash(b)
+    assert p.grad.tolist() == [3.0, 3.0]
+    assert q.grad.tolist() == [5.0, 5.0]
+    assert len({a, b, p, q}) == 4
+    assert hash(a) != hash(b)
 
 
 def test_two_leaves_on_the_same_array() -> None:
     shared = np.array([1.0, 2.0])
     a, b = mg.Value(shared), mg.Value(shared)
     (a * a * b).sum().backward()
-    assert a.grad.tolist() == [2.0, 8.0] and b.grad.tolist() == [1.0, 4.0]
+    assert a.grad.tolist() == [2.0, 8.0]
+    assert b.grad.tolist() == [1.0, 4.0]
 
 
-# ------------------------------------------------------------------------------------------------ more than one pass
+# ------------------------------------------------------------------------------------------ more than one pass
 def test_second_backward_exactly_doubles_the_leaf_gradients() -> None:
     """micrograd #53: interior gradients that pile up make the second pass three times the first."""
     x, w = mg.Value(0.3), mg.Value(np.array([0.1, -0.7, 1.3]))
@@ -160,7 +164,8 @@ def test_accumulating_leaves_the_old_gradient_array_alone() -> None:
     (x * 2.0).sum().backward()
     kept = x.grad
     (x * 3.0).sum().backward()
-    assert kept.tolist() == [2.0] * 3 and x.grad.tolist() == [5.0] * 3
+    assert kept.tolist() == [2.0] * 3
+    assert x.grad.tolist() == [5.0] * 3
 
 
 def test_a_leaf_is_its_own_gradient_path() -> None:
@@ -174,7 +179,8 @@ def test_a_leaf_is_its_own_gradient_path() -> None:
 def test_unreached_stays_none_and_a_slope_of_zero_is_zero() -> None:
     x, unused = mg.Value(np.array([-1.0, -2.0])), mg.Value(1.0)
     mg.relu(x).sum().backward()
-    assert x.grad.tolist() == [0.0, 0.0] and unused.grad is None
+    assert x.grad.tolist() == [0.0, 0.0]
+    assert unused.grad is None
 
 
 def test_a_failing_pass_changes_nothing() -> None:
@@ -189,10 +195,12 @@ def test_a_failing_pass_changes_nothing() -> None:
     w.grad = np.array([7.0, 7.0])
     with pytest.raises(RuntimeError, match="on purpose"):
         y.sum().backward()
-    assert x.grad is None and y.grad is None and w.grad.tolist() == [7.0, 7.0]
+    assert x.grad is None
+    assert y.grad is None
+    assert w.grad.tolist() == [7.0, 7.0]
 
 
-# -------------------------------------------------------------------------------------------- data that changes meanwhile
+# -------------------------------------------------------------------------------------- data that changes meanwhile
 @pytest.mark.parametrize("start", [3.0, np.array([3.0, -1.0])], ids=["scalar", "array"])
 def test_data_rebound_after_the_forward_pass(start: Any) -> None:
     """Closures that read `.data` in the backward pass use the new number for the old graph."""
@@ -219,11 +227,12 @@ def test_second_derivative_through_rebound_data_is_never_a_wrong_number(start: A
         return out
 
     assert np.array_equal(mg.grad(f)(start), 3.0 * start**2), "the first derivative is safe"
-    try:
-        second = mg.grad(lambda x: mg.sum(mg.grad(f)(x)))(start)
-    except GradientError as error:
-        assert np.ndim(start) == 0 and "Run the forward pass again" in str(error)
+    second_derivative = mg.grad(lambda x: mg.sum(mg.grad(f)(x)))
+    if np.ndim(start) == 0:
+        with pytest.raises(GradientError, match="Run the forward pass again"):
+            second_derivative(start)
     else:
+        second = second_derivative(start)
         np.testing.assert_allclose(second, 6.0 * start, rtol=1e-15)
 
 
@@ -233,7 +242,8 @@ def test_in_place_update_between_forward_and_backward_is_caught_by_name() -> Non
     weight.data -= 0.1
     with pytest.raises(GradientError, match=r"multiply: weight \(3,\) was changed in place"):
         loss.backward()
-    assert weight.grad is None and bias.grad is None
+    assert weight.grad is None
+    assert bias.grad is None
     again = (weight * weight + bias).sum()
     again.backward()
     np.testing.assert_allclose(weight.grad, 1.8 * np.ones(3))
@@ -254,7 +264,8 @@ def test_in_place_update_of_a_scalar_keeps_the_recorded_gradient() -> None:
     loss = p * p
     p.data -= 1.0
     loss.backward()
-    assert p.data == 2.0 and p.grad == 6.0
+    assert p.data == 2.0
+    assert p.grad == 6.0
 
 
 def test_in_place_update_of_a_result_is_refused() -> None:
@@ -279,12 +290,14 @@ def test_augmented_assignment_makes_a_new_value() -> None:
     kept, y = x, x * x
     x += 1.0
     x *= 3.0
-    assert x is not kept and kept.data.tolist() == [1.0, 2.0] and x.data.tolist() == [6.0, 9.0]
+    assert x is not kept
+    assert kept.data.tolist() == [1.0, 2.0]
+    assert x.data.tolist() == [6.0, 9.0]
     (y + x).sum().backward()
     assert kept.grad.tolist() == [5.0, 7.0]
 
 
-# --------------------------------------------------------------------------------------------------------- depth and width
+# --------------------------------------------------------------------------------------------------- depth and width
 DEEP = 1_000_000
 
 
@@ -296,7 +309,8 @@ def test_a_chain_of_a_million_gates() -> None:
     for _ in range(DEEP // 2):
         y = (y + 1.0) * 0.5
     y.backward()
-    assert y.data == 1.0 and x.grad == 0.5 ** (DEEP // 2)
+    assert y.data == 1.0
+    assert x.grad == 0.5 ** (DEEP // 2)
     del y
     assert sys.getrecursionlimit() == limit
 
@@ -355,7 +369,8 @@ def test_a_wide_sum_costs_linear_time() -> None:
     counted = mg.Gate("counted", lambda x: x * 1.0, local=[local])
     x = mg.Value(np.ones(2))
     sum([counted(x) for _ in range(3000)]).sum().backward()
-    assert calls == 3000 and x.grad.tolist() == [3000.0] * 2
+    assert calls == 3000
+    assert x.grad.tolist() == [3000.0] * 2
     once, twice = events(fan(1000).backward), events(fan(2000).backward)
     assert twice < 2.1 * once
 
@@ -367,7 +382,7 @@ def test_a_stack_of_many_values_is_one_gate() -> None:
     assert [x.grad for x in xs] == [2.0 * i for i in range(5000)]
 
 
-# -------------------------------------------------------------------------------------------------------- shapes and dtypes
+# -------------------------------------------------------------------------------------------------- shapes and dtypes
 @pytest.mark.parametrize(
     ("a", "b"), [((3,), (2, 3)), ((2, 1), (1, 3)), ((), (2, 3)), ((1,), (4, 1)), ((1, 1, 1), (2, 3)), ((2, 3), ())]
 )
@@ -375,7 +390,8 @@ def test_a_stack_of_many_values_is_one_gate() -> None:
 def test_gradients_of_broadcast_leaves_keep_the_leafs_shape(gate: mg.Gate, a: Any, b: Any, rng: Any) -> None:
     x, y = mg.Value(rng.uniform(1.0, 2.0, a)), mg.Value(rng.uniform(3.0, 4.0, b))
     mg.sum(gate(x, y)).backward()
-    assert np.shape(x.grad) == a and np.shape(y.grad) == b
+    assert np.shape(x.grad) == a
+    assert np.shape(y.grad) == b
     n = np.prod(np.broadcast_shapes(a, b))
     if gate is mg.add:
         np.testing.assert_array_equal(x.grad, np.full(a, n / max(np.prod(a), 1.0)))
@@ -391,10 +407,30 @@ def test_float32_stays_float32_through_a_network() -> None:
     loss.backward()
     for value in (hidden, out, loss, W, b):
         assert value.data.dtype == np.float32
-    assert W.grad.dtype == b.grad.dtype == np.float32 and loss.data.shape == ()
+    assert W.grad.dtype == b.grad.dtype == np.float32
+    assert loss.data.shape == ()
 
 
-# ----------------------------------------------------------------------------------------------------------------- memory
+SHARED = np.array([5.0, 5.0])
+same_for_both = mg.Gate("same_for_both", lambda *xs: xs[0] + xs[1], vjp=lambda g, out, *xs: (t := g * 2.0, t))
+always_the_same = mg.Gate("always_the_same", lambda x: 5.0 * x, vjp=[lambda g, out, x: SHARED])
+
+
+def test_a_derivative_that_returns_one_array_twice() -> None:
+    """Adding into it in place would change the other wire's gradient, or the gate's own constant."""
+    a, b = mg.Value(np.ones(2)), mg.Value(np.ones(2))
+    early = (a * 10.0).sum()  # so that its contribution comes last, on top of the shared array
+    (early + same_for_both([a, b]).sum()).backward()
+    assert a.grad.tolist() == [12.0, 12.0]
+    assert b.grad.tolist() == [2.0, 2.0]
+    assert not np.shares_memory(a.grad, b.grad)
+    c = mg.Value(np.ones(2))
+    (c * 3.0 + always_the_same(c)).sum().backward()
+    assert c.grad.tolist() == [8.0, 8.0]
+    assert SHARED.tolist() == [5.0, 5.0]
+
+
+# ----------------------------------------------------------------------------------------------------------- memory
 def living() -> int:
     return sum(type(x) is mg.Value for x in gc.get_objects())
 
@@ -434,14 +470,10 @@ def test_a_failed_pass_leaves_nothing_behind() -> None:
     x = mg.Value(np.ones(3))
     before = living()
     for _ in range(3):
-        try:
+        with contextlib.suppress(ValueError):
             (x * np.ones(4)).sum()
-        except ValueError:
-            pass
-        try:
+        with contextlib.suppress(RuntimeError):
             (x * x).backward()
-        except RuntimeError:
-            pass
     assert living() == before
 
 
@@ -462,7 +494,7 @@ def test_a_scalar_gate_keeps_at_most_220_bytes() -> None:
     assert x.grad != 0.0
 
 
-# -------------------------------------------------------------------------------------------------------- copy and pickle
+# -------------------------------------------------------------------------------------------------- copy and pickle
 def through_pickle(x: Any) -> Any:
     return pickle.loads(pickle.dumps(x))
 
@@ -476,9 +508,14 @@ def test_a_copied_graph_is_a_graph_of_its_own(duplicate: Any) -> None:
     loss = (swap_rows(cube(x)) * w).sum() * w
     loss.label = "loss"
     twin = duplicate(loss)
-    assert twin is not loss and twin.data == loss.data and twin.label == "loss" and twin.gate is mg.multiply
+    assert twin is not loss
+    assert twin.data == loss.data
+    assert twin.label == "loss"
+    assert twin.gate is mg.multiply
     twin.backward()
-    assert loss.grad is None and x.grad is None and w.grad is None
+    assert loss.grad is None
+    assert x.grad is None
+    assert w.grad is None
     found: dict[str, mg.Value] = {}
     stack = [twin]
     while stack:
@@ -498,7 +535,10 @@ def test_several_roots_keep_sharing_their_values(duplicate: Any) -> None:
     a, b = mg.exp(y), y * 5.0
     twins = duplicate({"b": b, "x": x, "roots": [a, y, b]})
     a2, y2, b2 = twins["roots"]
-    assert b2 is twins["b"] and b2.inputs[0] is y2 and a2.inputs[0] is y2 and y2.inputs == (twins["x"], twins["x"])
+    assert b2 is twins["b"]
+    assert b2.inputs[0] is y2
+    assert a2.inputs[0] is y2
+    assert y2.inputs == (twins["x"], twins["x"])
     (a2 + b2).backward()
     (a + b).backward()
     assert twins["x"].grad == x.grad == pytest.approx((np.exp(4.0) + 5.0) * 4.0)
@@ -510,10 +550,14 @@ def test_gradients_flags_and_second_derivatives_survive_a_copy(duplicate: Any) -
     y = (x * frozen).sum()
     y.backward()
     x2, frozen2, y2 = duplicate((x, frozen, y))
-    assert x2.grad.tolist() == [3.0] and y2.grad == 1.0 and not frozen2.requires_grad and x2.requires_grad
+    assert x2.grad.tolist() == [3.0]
+    assert y2.grad == 1.0
+    assert not frozen2.requires_grad
+    assert x2.requires_grad
     assert mg.grad(lambda t: mg.grad(lambda s: mg.sum(s * s * y2))(t))(2.0) == 12.0
     y2.backward()
-    assert x2.grad.tolist() == [6.0] and x.grad.tolist() == [3.0]
+    assert x2.grad.tolist() == [6.0]
+    assert x.grad.tolist() == [3.0]
 
 
 @copies
@@ -525,7 +569,8 @@ def test_a_deep_graph_copies_at_the_default_recursion_limit(duplicate: Any) -> N
     middle, end = duplicate([y.inputs[0], y])
     assert end.inputs[0] is middle
     end.backward()
-    assert end.data == y.data and middle.grad == 0.5
+    assert end.data == y.data
+    assert middle.grad == 0.5
 
 
 def test_a_failed_pickle_does_not_spoil_the_next() -> None:
@@ -611,7 +656,7 @@ def test_a_gate_that_pickle_cannot_find_again_is_an_error() -> None:
         pickle.dumps(hidden(mg.Value(1.0)))
 
 
-# --------------------------------------------------------------------------------------------- checks that can fail, zip
+# --------------------------------------------------------------------------------------- checks that can fail, zip
 WRONG = {
     "sign": mg.Gate("wrong", np.sin, local=[lambda out, x: -np.cos(x)]),
     "factor": mg.Gate("wrong", np.tanh, local=[lambda out, x: 12345.0 * (1.0 - out * out)]),
@@ -672,9 +717,10 @@ def test_a_joint_derivative_with_a_missing_or_extra_contribution(sent: int) -> N
     """zip() would drop it without a word."""
     pair = mg.Gate("pair", lambda *xs: xs[0] * xs[1], vjp=lambda g, out, *xs: (g * xs[1], g * xs[0], g)[:sent])
     a, b = mg.Value(np.ones(2)), mg.Value(np.ones(2))
-    with pytest.raises(GradientError, match=f"pair: its vjp returned {sent} contributions for 2 wires"):
+    with pytest.raises(GradientError, match=rf"pair: .* {sent} .* 2 wires"):
         pair([a, b]).sum().backward()
-    assert a.grad is None and b.grad is None
+    assert a.grad is None
+    assert b.grad is None
     with pytest.raises(GradientError, match="pair"):
         mg.grad(lambda x: mg.sum(mg.grad(lambda y: mg.sum(pair([y, y])))(x)))(np.ones(2))
 
@@ -733,4 +779,5 @@ def test_the_walk_is_deterministic_bit_for_bit() -> None:
 
 
 def test_every_pitfall_error_is_a_minigrad_error() -> None:
-    assert issubclass(GradientError, MinigradError) and issubclass(GradcheckError, MinigradError)
+    assert issubclass(GradientError, MinigradError)
+    assert issubclass(GradcheckError, MinigradError)

@@ -19,33 +19,38 @@ from minigrad.errors import DtypeError, GradientError, ShapeError
 inf, nan = math.inf, math.nan
 
 
-# ---------------------------------------------------------------------------------------------------------- construction
+# ---------------------------------------------------------------------------------------------------- construction
 @pytest.mark.parametrize(
     "data", [3, 3.0, np.int64(3), np.int8(3), np.uint16(3), np.float64(3.0)], ids=lambda x: type(x).__name__
 )
 def test_numbers_become_python_floats(data: Any) -> None:
     v = mg.Value(data)
-    assert type(v.data) is float and v.data == 3.0
+    assert type(v.data) is float
+    assert v.data == 3.0
     assert (v.shape, v.ndim, v.size, v.dtype) == ((), 0, 1, np.float64)
 
 
 @pytest.mark.parametrize("data", [np.float32(2.5), np.array(2.5, np.float32), np.array(2.5), np.array(2)], ids=repr)
 def test_0d_arrays_and_float32_scalars_stay_0d_arrays(data: Any) -> None:
     v = mg.Value(data)
-    assert type(v.data) is np.ndarray and v.data.shape == ()
+    assert type(v.data) is np.ndarray
+    assert v.data.shape == ()
     assert v.dtype == (np.float32 if data.dtype == np.float32 else np.float64)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "float64", ">f8", ">i4"])
 def test_integer_and_foreign_arrays_become_native_float64(dtype: str) -> None:
     v = mg.Value(np.array([1, 2, 3], dtype))
-    assert v.data.dtype == np.float64 and v.data.dtype.isnative and v.data.tolist() == [1.0, 2.0, 3.0]
+    assert v.data.dtype == np.float64
+    assert v.data.dtype.isnative
+    assert v.data.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_float32_arrays_stay_float32() -> None:
     assert mg.Value(np.ones(2, np.float32)).data.dtype == np.float32
     swapped = mg.Value(np.ones(2, ">f4"))
-    assert swapped.data.dtype == np.float32 and swapped.data.dtype.isnative
+    assert swapped.data.dtype == np.float32
+    assert swapped.data.dtype.isnative
 
 
 def test_lists_become_arrays_and_float_arrays_are_not_copied() -> None:
@@ -116,19 +121,22 @@ def test_a_value_of_a_value_is_that_value() -> None:
     assert mg.Value(x) is x
     assert (x.data, x.label, x.grad, x.gate) == (2.0, "x", 5.0, None)
     y = x * 2.0
-    assert mg.Value(y) is y and y.gate is mg.multiply
+    assert mg.Value(y) is y
+    assert y.gate is mg.multiply
 
 
 def test_a_new_leaf() -> None:
     x = mg.Value(2.0)
     assert (x.grad, x.gate, x.inputs, x.local_gradients(), x.label, x.requires_grad) == (None, None, (), (), "", True)
-    assert mg.Value(2.0, "name").label == "name" and not mg.Value(2.0, requires_grad=False).requires_grad
+    assert mg.Value(2.0, "name").label == "name"
+    assert not mg.Value(2.0, requires_grad=False).requires_grad
 
 
 def test_assigning_data_follows_the_same_rules() -> None:
     x = mg.Value(2.0)
     x.data = 5
-    assert type(x.data) is float and x.data == 5.0
+    assert type(x.data) is float
+    assert x.data == 5.0
     x.data = np.array([1, 2])
     assert x.data.dtype == np.float64
     for bad in ("3", None, True, 1j, [mg.Value(1.0)]):
@@ -145,46 +153,59 @@ def test_unknown_attributes_are_refused() -> None:
         assert not hasattr(mg.Value(1.0), name)
 
 
-# --------------------------------------------------------------------------------------------------- what it remembers
+# --------------------------------------------------------------------------------------------- what it remembers
 def test_inputs_align_with_local_gradients() -> None:
     x, y = mg.Value(3.0, label="x"), mg.Value(-4.0, label="y")
-    assert (x * y).inputs == (x, y) and (x * y).local_gradients() == (-4.0, 3.0)
-    assert (x * x).inputs == (x, x) and (x * x).local_gradients() == (3.0, 3.0)
-    assert (x * 7).inputs == (x, 7.0) and (x * 7).local_gradients() == (7.0, None)
-    assert (7 - x).inputs == (7.0, x) and (7 - x).local_gradients() == (None, -1.0)
+    assert (x * y).inputs == (x, y)
+    assert (x * y).local_gradients() == (-4.0, 3.0)
+    assert (x * x).inputs == (x, x)
+    assert (x * x).local_gradients() == (3.0, 3.0)
+    assert (x * 7).inputs == (x, 7.0)
+    assert (x * 7).local_gradients() == (7.0, None)
+    assert (7 - x).inputs == (7.0, x)
+    assert (7 - x).local_gradients() == (None, -1.0)
     assert type((x * 7).inputs[1]) is float
-    assert (2.0**x).inputs == (2.0, x) and (2.0**x).local_gradients() == (None, pytest.approx(8.0 * math.log(2.0)))
-    assert (-x).inputs == (x,) and (-x).local_gradients() == (-1.0,)
-    assert mg.relu(x).local_gradients() == (1.0,) and type(mg.relu(x).local_gradients()[0]) is float
-    assert mg.maximum(x, y).inputs == (x, y) and mg.maximum(x, y).local_gradients() == (1.0, 0.0)
+    assert (2.0**x).inputs == (2.0, x)
+    assert (2.0**x).local_gradients() == (None, pytest.approx(8.0 * math.log(2.0)))
+    assert (-x).inputs == (x,)
+    assert (-x).local_gradients() == (-1.0,)
+    assert mg.relu(x).local_gradients() == (1.0,)
+    assert type(mg.relu(x).local_gradients()[0]) is float
+    assert mg.maximum(x, y).inputs == (x, y)
+    assert mg.maximum(x, y).local_gradients() == (1.0, 0.0)
     assert mg.tanh(x).local_gradients() == (pytest.approx(1.0 - math.tanh(3.0) ** 2),)
 
 
 def test_inputs_of_array_gates() -> None:
     W, x = mg.Value(np.ones((2, 3))), np.arange(3)
     out = W @ x
-    assert out.inputs[0] is W and out.local_gradients() == (None, None)
+    assert out.inputs[0] is W
+    assert out.local_gradients() == (None, None)
     np.testing.assert_array_equal(out.inputs[1], [0.0, 1.0, 2.0])
     assert not isinstance(out.inputs[1], mg.Value)
     product = W * x
     np.testing.assert_array_equal(product.local_gradients()[0], [0.0, 1.0, 2.0])
     assert product.local_gradients()[1] is None
     total = W.sum(axis=0)
-    assert total.inputs == (W,) and total.local_gradients() == (None,)
+    assert total.inputs == (W,)
+    assert total.local_gradients() == (None,)
     joined = mg.concatenate([x * 1.0, product[0], W[0], product[0] * 0.0])
     assert len(joined.inputs) == len(joined.local_gradients()) == 4
     mask = np.array([True, False, True])
     chosen = mg.where(mask, W, 5.0)
     assert [isinstance(v, mg.Value) for v in chosen.inputs] == [False, True, False]
-    assert chosen.local_gradients()[0] is None and chosen.local_gradients()[2] is None
+    assert chosen.local_gradients()[0] is None
+    assert chosen.local_gradients()[2] is None
 
 
 def test_a_frozen_wire_is_a_wire_without_a_local_gradient() -> None:
     x, w = mg.Value(3.0), mg.Value(2.0, requires_grad=False)
     y = x * w
-    assert y.inputs == (x, w) and y.local_gradients() == (2.0, None)
+    assert y.inputs == (x, w)
+    assert y.local_gradients() == (2.0, None)
     y.backward()
-    assert w.grad is None and x.grad == 2.0
+    assert w.grad is None
+    assert x.grad == 2.0
 
 
 GATES = [
@@ -219,29 +240,36 @@ def test_gates_have_the_numpy_name_and_a_symbol(f: Any, name: str, symbol: str) 
 
 def test_repr_shows_data_label_and_gate() -> None:
     x = mg.Value(2.0, label="x")
-    assert repr(x) == "Value(2.0, label='x')" and repr(x * 3.0) == "Value(6.0, gate=multiply)"
+    assert repr(x) == "Value(2.0, label='x')"
+    assert repr(x * 3.0) == "Value(6.0, gate=multiply)"
     assert repr(mg.Value(np.array([1.0, 2.0]))) == "Value([1., 2.])"
     assert len(repr(mg.Value(np.zeros((1000, 1000))))) < 500
 
 
-# ------------------------------------------------------------------------------------------------ among Python's numbers
+# ------------------------------------------------------------------------------------------ among Python's numbers
 def test_float_int_item_numpy() -> None:
     for data in (2.75, np.array(2.75), np.array([2.75]), np.array([[2.75]]), np.float32(2.75)):
         v = mg.Value(data)
-        assert float(v) == v.item() == 2.75 and int(v) == 2
-        assert type(float(v)) is type(v.item()) is float and type(int(v)) is int
+        assert float(v) == v.item() == 2.75
+        assert int(v) == 2
+        assert type(float(v)) is type(v.item()) is float
+        assert type(int(v)) is int
     assert mg.Value(2.0).numpy().shape == ()
     array = np.ones(3)
     assert np.shares_memory(mg.Value(array).numpy(), array)
     for convert in (float, int, bool, lambda v: v.item()):
-        with pytest.raises(ShapeError, match="x .*has 2 numbers"):
+        with pytest.raises(ShapeError, match=r"x .*has 2 numbers"):
             convert(mg.Value([1.0, 2.0], label="x"))
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match="NaN"):
         int(mg.Value(nan))
 
 
 def test_bool() -> None:
-    assert mg.Value(1.0) and mg.Value(-0.5) and mg.Value([3.0]) and not mg.Value(0.0) and not mg.Value([[0.0]])
+    assert mg.Value(1.0)
+    assert mg.Value(-0.5)
+    assert mg.Value([3.0])
+    assert not mg.Value(0.0)
+    assert not mg.Value([[0.0]])
     assert bool(mg.Value(nan)) is True
     with pytest.raises(ShapeError, match="0 numbers"):
         bool(mg.Value([]))
@@ -252,7 +280,7 @@ def test_len_and_iter() -> None:
     assert len(x) == 3
     rows = list(x)
     assert all(isinstance(r, mg.Value) and r.shape == (2,) for r in rows)
-    a, b, c = x
+    a, _, c = x
     (a * 1.0 + c * 3.0).sum().backward()
     assert x.grad.tolist() == [[1.0, 1.0], [0.0, 0.0], [3.0, 3.0]]
     assert [v.data for v in mg.Value([1.0, 2.0])] == [1.0, 2.0]
@@ -263,7 +291,8 @@ def test_len_and_iter() -> None:
 
 def test_hash_by_identity_and_membership() -> None:
     x, y = mg.Value(1.0), mg.Value(1.0)
-    assert len({x, y}) == 2 and {x: 1}[x] == 1
+    assert len({x, y}) == 2
+    assert {x: 1}[x] == 1
     assert hash(x) == hash(x)
 
 
@@ -276,7 +305,8 @@ OPERATORS = [
 @pytest.mark.parametrize("other", [3, 3.0, np.float64(3.0), np.int64(3), np.float32(3.0), np.array(3.0)], ids=repr)
 def test_operators_with_every_kind_of_number_on_either_side(op: Any, other: Any) -> None:
     x = mg.Value(2.5)
-    assert isinstance(op(x, other), mg.Value) and isinstance(op(other, x), mg.Value)
+    assert isinstance(op(x, other), mg.Value)
+    assert isinstance(op(other, x), mg.Value)
     digits = 1e-7 if isinstance(other, np.float32) else 0.0  # a Python float doesn't upcast a float32
     assert float(op(x, other)) == pytest.approx(op(2.5, 3.0), rel=digits, abs=0.0)
     assert float(op(other, x)) == pytest.approx(op(3.0, 2.5), rel=digits, abs=0.0)
@@ -307,17 +337,21 @@ def test_comparisons_are_raw_booleans(op: Any) -> None:
     a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
     for left, right in ((mg.Value(a), mg.Value(b)), (mg.Value(a), 2), (a, mg.Value(b)), (mg.Value(a), b)):
         answer = op(left, right)
-        assert type(answer) is np.ndarray and answer.dtype == bool
+        assert type(answer) is np.ndarray
+        assert answer.dtype == bool
         np.testing.assert_array_equal(answer, op(a, b))
     for x, y in ((1.0, 2.0), (2.0, 2.0), (3.0, 2.0)):
         answer = op(mg.Value(x), mg.Value(y))
-        assert not isinstance(answer, mg.Value) and bool(answer) is op(x, y)
+        assert not isinstance(answer, mg.Value)
+        assert bool(answer) is op(x, y)
         assert bool(op(x, mg.Value(y))) is op(x, y)
 
 
 def test_comparison_with_what_is_no_number() -> None:
     x = mg.Value(1.0)
-    assert (x == None) is False and (x != None) is True and (x == "a") is False  # noqa: E711
+    assert (x == None) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+    assert (x == "a") is False
     with pytest.raises(TypeError):
         _ = x < None
     with pytest.raises(TypeError):
@@ -345,13 +379,16 @@ def test_gates_of_one_wire_are_methods(name: str) -> None:
 def test_methods_with_parameters() -> None:
     x = mg.Value(np.arange(6.0).reshape(2, 3))
     assert x.sum(axis=0).shape == x.sum(0).shape == (3,)
-    assert x.mean(axis=1, keepdims=True).shape == (2, 1) and x.max(1).data.tolist() == [2.0, 5.0]
+    assert x.mean(axis=1, keepdims=True).shape == (2, 1)
+    assert x.max(1).data.tolist() == [2.0, 5.0]
     assert x.reshape(3, 2).shape == x.reshape((3, 2)).shape == x.reshape(-1, 2).shape == (3, 2)
     assert x.transpose().shape == x.T.shape == x.transpose(1, 0).shape == x.transpose((1, 0)).shape == (3, 2)
     assert x.clip(1.0, 2.0).data.max() == 2.0
-    assert x.softmax().data.sum() == pytest.approx(2.0) and x.log_softmax(axis=0).shape == (2, 3)
+    assert x.softmax().data.sum() == pytest.approx(2.0)
+    assert x.log_softmax(axis=0).shape == (2, 3)
     assert x.astype(np.float32).dtype == np.float32
-    assert mg.Value(3.0).sum().data == 3.0 and mg.Value(3.0).T.data == 3.0
+    assert mg.Value(3.0).sum().data == 3.0
+    assert mg.Value(3.0).T.data == 3.0
 
 
 INDICES = {
@@ -385,7 +422,7 @@ def test_indexing_is_numpys(name: str, finite_differences: Any) -> None:
     np.testing.assert_allclose(x.grad, expected, atol=1e-9)
 
 
-# ------------------------------------------------------------------------------------------------- flags and contexts
+# ------------------------------------------------------------------------------------------- flags and contexts
 def test_requires_grad_is_set_on_leaves_only() -> None:
     x = mg.Value(2.0, label="x")
     y = x * 3.0
@@ -402,7 +439,8 @@ def test_frozen_leaves_get_no_gradient() -> None:
     w, x = mg.Value(np.ones(3)), mg.Value(np.ones(3))
     w.requires_grad = False
     (w * x).sum().backward()
-    assert w.grad is None and x.grad.tolist() == [1.0] * 3
+    assert w.grad is None
+    assert x.grad.tolist() == [1.0] * 3
 
 
 def test_detach_cuts_the_path() -> None:
@@ -410,8 +448,12 @@ def test_detach_cuts_the_path() -> None:
     y = x * x
     z = y.detach() * x
     z.backward()
-    assert x.grad == 9.0 and y.grad is None and y.detach().gate is None and not y.detach().requires_grad
-    assert x.detach() is not x and x.detach().data == 3.0
+    assert x.grad == 9.0
+    assert y.grad is None
+    assert y.detach().gate is None
+    assert not y.detach().requires_grad
+    assert x.detach() is not x
+    assert x.detach().data == 3.0
 
 
 def test_no_grad_as_context_and_decorator() -> None:
@@ -421,14 +463,19 @@ def test_no_grad_as_context_and_decorator() -> None:
         with mg.no_grad():
             pass
         assert (x + 1.0).gate is None, "leaving an inner block doesn't end the outer one"
-    assert y.data == 4.0 and y.gate is None and not y.requires_grad and y.inputs == ()
+    assert y.data == 4.0
+    assert y.gate is None
+    assert not y.requires_grad
+    assert y.inputs == ()
     assert (x * x).requires_grad
 
     @mg.no_grad()
     def f(v: Any) -> Any:
         return v * v
 
-    assert f(x).gate is None and f(x).gate is None and f.__name__ == "f"
+    assert f(x).gate is None
+    assert f(x).gate is None
+    assert f.__name__ == "f"
     with pytest.raises(ZeroDivisionError), mg.no_grad():
         raise ZeroDivisionError
     assert (x * x).requires_grad, "an error inside restores the recording"
@@ -485,10 +532,11 @@ def test_graphs_built_in_several_threads_at_once() -> None:
     threaded = dict(answers)
     for k in range(4):
         work(k)
-    assert threaded == answers and w.grad is None
+    assert threaded == answers
+    assert w.grad is None
 
 
-# ----------------------------------------------------------------------------------------------------- gradient storage
+# ----------------------------------------------------------------------------------------------- gradient storage
 def test_gradient_argument() -> None:
     x = mg.Value(np.arange(3.0))
     y = x * 2.0
@@ -499,7 +547,8 @@ def test_gradient_argument() -> None:
     assert x.grad.tolist() == [2.0, 4.0, 6.0]
     s = mg.Value(3.0)
     (s * s).backward(10)
-    assert s.grad == 60.0 and type(s.grad) is float
+    assert s.grad == 60.0
+    assert type(s.grad) is float
     (s * s).backward(mg.Value(1.0))
     assert s.grad == 66.0
     one = mg.Value([[5.0]])
@@ -512,11 +561,14 @@ def test_gradients_have_the_shape_and_dtype_of_their_value() -> None:
     out = (single * s).sum()
     assert out.dtype == np.float32
     out.backward()
-    assert type(s.grad) is float and s.grad == 3.0
+    assert type(s.grad) is float
+    assert s.grad == 3.0
     assert single.grad.dtype == np.float32
     zero_d = mg.Value(np.array(2.0))
     (zero_d * zero_d).backward()
-    assert type(zero_d.grad) is np.ndarray and zero_d.grad.shape == () and zero_d.grad == 4.0
+    assert type(zero_d.grad) is np.ndarray
+    assert zero_d.grad.shape == ()
+    assert zero_d.grad == 4.0
     mixed = mg.Value(np.ones(2, np.float32))
     (mixed * mg.Value(np.ones(2))).sum().backward()
     assert mixed.grad.dtype == np.float32, "a float64 upstream is cast"
@@ -529,13 +581,15 @@ def test_gradients_share_no_memory() -> None:
     z.backward(upstream)
     upstream[:] = 7.0
     x.grad[0] = 50.0
-    assert y.grad.tolist() == [1.0, 1.0, 1.0] and z.grad.tolist() == [1.0, 1.0, 1.0]
+    assert y.grad.tolist() == [1.0, 1.0, 1.0]
+    assert z.grad.tolist() == [1.0, 1.0, 1.0]
     a = mg.Value(np.arange(6.0).reshape(2, 3))
     b = a.T
     c = b.reshape(6)
     c.backward(np.ones(6))
     c.grad[:] = 9.0
-    assert b.grad.max() == 1.0 and a.grad.max() == 1.0
+    assert b.grad.max() == 1.0
+    assert a.grad.max() == 1.0
     p = mg.Value(np.ones(3))
     q = mg.Value(np.ones(3))
     (p * q).sum().backward()
@@ -553,7 +607,7 @@ def test_grad_may_be_assigned() -> None:
         assert np.asarray(p.grad).dtype == p.dtype
 
 
-# ----------------------------------------------------------------------------------------------------------------- kinks
+# ----------------------------------------------------------------------------------------------------------- kinks
 FORMS = [float, np.asarray, np.atleast_1d, np.float32]
 forms = pytest.mark.parametrize("form", FORMS, ids=["scalar", "0-d", "1-element", "float32"])
 
@@ -597,9 +651,8 @@ def test_kinks(name: str, form: Any) -> None:
 
 @pytest.mark.parametrize("name", ["relu at 0", "absolute at 0", "maximum, a tie", "clip on the lower bound"])
 def test_second_derivatives_at_kinks_are_zero(name: str) -> None:
-    f, at, _ = KINKS[name]
-    for start in (at[0], np.array([at[0]])):
-        rest = at[1:]
+    f, (first, *rest), _ = KINKS[name]
+    for start in (first, np.array([first])):
         assert np.all(mg.grad(lambda x: mg.sum(mg.grad(lambda y: mg.sum(f(y, *rest)))(x)))(start) == 0.0)
 
 
@@ -657,7 +710,7 @@ def test_power_table_is_pytorchs(a: float, b: float, value: float, to_a: float, 
     assert [x.grad.item(), y.grad.item()] == pytest.approx([to_a, to_b], nan_ok=True)
 
 
-# ------------------------------------------------------------------------------------------------------------ IEEE math
+# ------------------------------------------------------------------------------------------------------ IEEE math
 IEEE = {  # f, at, value, slopes
     "log(0)": (mg.log, (0.0,), -inf, (inf,)),
     "log(-1)": (mg.log, (-1.0,), nan, (-1.0,)),
@@ -688,7 +741,8 @@ def test_math_errors_follow_ieee_for_scalars_without_a_sound(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         out = f(*[mg.Value(x) for x in at])
-        assert type(out.data) is float and out.data == pytest.approx(value, nan_ok=True)
+        assert type(out.data) is float
+        assert out.data == pytest.approx(value, nan_ok=True)
         assert slope_at(f, *at) == pytest.approx(list(slopes), nan_ok=True)
         locals_ = out.local_gradients()
         assert all(type(d) is float for d in locals_ if d is not None)
@@ -746,7 +800,7 @@ def test_a_closed_wire_stays_closed_in_the_recorded_pass() -> None:
         assert np.all(recorded.data == 0.0)
 
 
-# ------------------------------------------------------------------------------------------------------------- stability
+# ------------------------------------------------------------------------------------------------------- stability
 HUGE = 1e308
 
 
@@ -760,12 +814,14 @@ def test_the_softmax_family_at_the_ends_of_the_floats() -> None:
     y = mg.Value([HUGE, HUGE])
     total = mg.logsumexp(y)
     total.backward()
-    assert total.data == HUGE and np.all(np.isfinite(y.grad))
+    assert total.data == HUGE
+    assert np.all(np.isfinite(y.grad))
     assert mg.log_softmax(np.array([HUGE, HUGE])).tolist() == pytest.approx([-math.log(2.0)] * 2)
     near = mg.Value(np.array([1e8, 1e8], np.float32))
     apart = mg.log_softmax(near)
     apart[0].backward()
-    assert apart.data.tolist() == pytest.approx([-math.log(2.0)] * 2, rel=1e-6) and near.grad.tolist() == [0.5, -0.5]
+    assert apart.data.tolist() == pytest.approx([-math.log(2.0)] * 2, rel=1e-6)
+    assert near.grad.tolist() == [0.5, -0.5]
     z = mg.Value([HUGE / 2, -HUGE / 2])
     logs = mg.log_softmax(z)
     assert logs.data.tolist() == [0.0, -HUGE]
@@ -779,9 +835,11 @@ def test_the_softmax_family_at_the_ends_of_the_floats() -> None:
 @pytest.mark.parametrize("x", [HUGE, -HUGE, 745.0, -745.0, 40.0, -40.0])
 def test_sigmoid_is_stable_and_accurate_in_its_tails(x: float) -> None:
     mpmath = pytest.importorskip("mpmath")
-    with mpmath.workdps(400):
-        exact = float(1 / (1 + mpmath.exp(-mpmath.mpf(x)))) if abs(x) < 1e4 else float(x > 0)
-        slope = float(mpmath.exp(-abs(mpmath.mpf(x))) / (1 + mpmath.exp(-abs(mpmath.mpf(x)))) ** 2) if abs(x) < 1e4 else 0.0
+    exact, slope = float(x > 0), 0.0
+    if abs(x) < 1e4:
+        with mpmath.workdps(400):
+            e = mpmath.exp(-mpmath.mpf(x))
+            exact, slope = float(1 / (1 + e)), float(e / (1 + e) ** 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for form in (float, np.atleast_1d):
@@ -795,14 +853,19 @@ def test_masked_scores_of_minus_infinity() -> None:
     for f in (mg.logsumexp, lambda v: mg.softmax(v)[1], lambda v: mg.log_softmax(v)[1]):
         x = mg.Value([-inf, 0.5, 1.5])
         f(x).backward()
-        assert x.grad[0] == 0.0 and np.all(np.isfinite(x.grad))
+        assert x.grad[0] == 0.0
+        assert np.all(np.isfinite(x.grad))
     assert mg.softmax(np.array([-inf, 0.0])).tolist() == [0.0, 1.0]
-    assert mg.logsumexp(np.array([-inf, -inf])) == -inf and mg.logsumexp(np.array([inf, 0.0])) == inf
+    assert mg.logsumexp(np.array([-inf, -inf])) == -inf
+    assert mg.logsumexp(np.array([inf, 0.0])) == inf
 
 
 def test_nan_is_not_hidden() -> None:
     x = mg.Value([nan, 1.0])
     for f in (mg.relu, mg.softmax, mg.log_softmax, lambda v: mg.maximum(v, 0.0), lambda v: mg.clip(v, 0.0, 1.0)):
         assert np.isnan(f(x).data[0])
-    assert math.isnan(mg.max(x).data) and math.isnan(mg.logsumexp(x).data) and math.isnan(mg.relu(mg.Value(nan)).data)
-    assert math.isnan(mg.maximum(mg.Value(nan), 1.0).data) and math.isnan(mg.maximum(mg.Value(1.0), nan).data)
+    assert math.isnan(mg.max(x).data)
+    assert math.isnan(mg.logsumexp(x).data)
+    assert math.isnan(mg.relu(mg.Value(nan)).data)
+    assert math.isnan(mg.maximum(mg.Value(nan), 1.0).data)
+    assert math.isnan(mg.maximum(mg.Value(1.0), nan).data)
