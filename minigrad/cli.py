@@ -1,0 +1,73 @@
+"""The `minigrad` command."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from . import __version__
+from .errors import MinigradError
+
+__all__ = ["info", "main"]
+
+PACKAGES = {  # what `minigrad info` looks for, and the extra that brings it
+    "numpy": None,
+    "graphviz": None,
+    "graphviz-pure": None,
+    "tqdm": "train",
+    "matplotlib": "plot",
+    "scikit-learn": "data",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told.
+
+    >>> main(["info"])  # doctest: +ELLIPSIS
+    minigrad ...
+    0
+    """
+    parser = argparse.ArgumentParser(prog="minigrad", description="Backpropagation that you can read.")
+    parser.add_argument("--version", action="version", version=f"minigrad {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("info", help="versions, extras, and the program that draws")
+    demo = commands.add_parser("demo", help="the tour: circuits, gradient checks, digits, moons, the spiral")
+    demo.add_argument("--quick", action="store_true", help="train for a shorter time")
+    demo.add_argument("--out", default="demo-out", metavar="DIR", help="the folder for the page (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    try:
+        if given.command == "info":
+            print(info())
+        else:
+            from .demo import run
+
+            run(given.out, quick=given.quick)
+    except (MinigradError, OSError) as error:
+        print(f"minigrad: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def info() -> str:
+    """What is installed, a line each: for a bug report, or to see why a picture isn't drawn."""
+    machine = f"{platform.system()} {platform.machine()}"
+    lines = [f"minigrad {__version__}", f"python {platform.python_version()} on {machine}"]
+    for name, extra in PACKAGES.items():
+        try:
+            lines.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            remedy = f'pip install "minigrad-engine[{extra}]"' if extra else f"pip install {name}"
+            lines.append(f"{name} is missing: {remedy}")
+    return "\n".join([*lines, renderer()])
+
+
+def renderer() -> str:
+    try:
+        from .viz.renderer import find_renderer
+
+        return f"pictures are drawn by {find_renderer('svg')}"
+    except (MinigradError, ImportError) as error:
+        return f"pictures can't be drawn: {error}"
