@@ -8,15 +8,17 @@
 (11.0, 6.0)
 """
 
-from . import copying, gates, nn, optim
+from . import copying as _copying
+from . import data, gates, nn, optim, train, viz
 from .check import GradcheckReport, gradcheck, numerical_grad
-from .gates import *  # noqa: F403
+from .gates import *
+from .io import load, save
 from .random import seed
 from .transforms import grad, value_and_grad
 from .value import Gate, Value, no_grad
 
 __version__ = "0.1.0"
 __all__ = [
-    "GradcheckReport", "Gate", "Value", "copying", "grad", "gradcheck", "nn", "no_grad", "numerical_grad", "optim",
-    "seed", "value_and_grad", *gates.__all__,
+    "Gate", "GradcheckReport", "Value", "data", "gates", "grad", "gradcheck", "load", "nn", "no_grad",
+    "numerical_grad", "optim", "save", "seed", "train", "value_and_grad", "viz", *gates.__all__,
 ]  # fmt: skip

@@ -91,13 +91,13 @@ def gradcheck(
         raise ValueError("gradcheck needs at least one argument to differentiate.")
     points = [to_data(x.data if isinstance(x, Value) else x) for x in xs]
     if any([not isinstance(p, float) and p.dtype != np.float64 for p in points]):
-        raise DtypeError("gradcheck needs float64: in float32 the differences are mostly rounding. Use x.astype(float).")
+        raise DtypeError("gradcheck needs float64: in float32 differences are mostly rounding. Use x.astype(float).")
     rng = np.random.default_rng(0)
     positions = tuple(range(len(points)))
     with no_grad():
         sample = f(*[Value(p) for p in points])
     if not isinstance(sample, Value):
-        raise GradientError(f"gradcheck: the function returned {sample!r:.60}, not a Value: there is no gradient to check.")
+        raise GradientError(f"gradcheck: the function returned {sample!r:.60}, not a Value; it has no gradient.")
     weights = rng.uniform(0.5, 1.5, sample.shape)
 
     def loss(*args: Any) -> Any:
@@ -123,7 +123,7 @@ def compare(
     numeric = numerical_grad(loss, *points, eps=eps)
     for k, (a, n) in enumerate(zip(analytic, numeric if len(points) > 1 else (numeric,), strict=True)):
         error, size = np.abs(np.subtract(a, n)), np.maximum(np.abs(a), np.abs(n))
-        wrong = ~(error <= atol + rtol * size)  # "not within", so that a nan is wrong
+        wrong = ~((error <= atol + rtol * size) & np.isfinite(a))  # "not within", so that nan and infinity are wrong
         if np.any(wrong):
             index = tuple(int(i) for i in np.argwhere(wrong)[0])
             where = f"[{', '.join(map(str, index))}]" if index else ""

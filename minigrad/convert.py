@@ -13,7 +13,7 @@ FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 
 
 def to_data(x: Any, dtype: Any = None) -> Any:
-    """A Python float or a float32/float64 ndarray from what a user passed as data; `DtypeError` with advice otherwise."""
+    """A Python float or a float32/float64 ndarray from what a user passed as data, or a `DtypeError` with advice."""
     if type(x) is float and dtype is None:
         return x
     if is_value(x):
@@ -31,7 +31,7 @@ def to_data(x: Any, dtype: Any = None) -> Any:
 
 
 def to_constant(x: Any, dtype: Any) -> Any:
-    """A raw operand of a gate: a float, or a float array; integers and bools take the `dtype` of the values beside it."""
+    """A raw operand of a gate as a float or float array; integers and bools take the dtype of the values beside it."""
     if isinstance(x, (float, int, np.integer, np.bool_)) and not isinstance(x, np.float32):
         return float(x)
     array = to_array(x)
@@ -100,7 +100,8 @@ def ieee(rule: Callable[..., Any], numbers: tuple[Any, ...], params: dict[str, A
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a float, an array, a list or a Value."""
-    return x.shape if hasattr(x, "shape") else np.shape(x)
+    shape = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else shape
 
 
 def describe(x: Any) -> str:

@@ -100,14 +100,15 @@ class Gate:
         self.__module__ = sys._getframe(1).f_globals.get("__name__", "")  # gates pickle by name, as functions do
         self.forward, self.scalar, self.symbol = forward, scalar, symbol or name
         self.elementwise = local is not None if elementwise is None else elementwise
+        self.differentiable = local is not None or vjp is not None
         if isinstance(local, (list, tuple)):
             local = tuple([d if d is None or callable(d) else constant_local(float(d)) for d in local])
-            vjp = [None if d is None else upstream_times(d) for d in local]
-        elif local is not None:
-            vjp = upstream_times_each(local)
         self.local: Any = local
-        self.vjp: Any = tuple(vjp) if isinstance(vjp, (list, tuple)) else vjp  # so every gate ends up with its vjp
-        self.arity = len(self.vjp) if isinstance(self.vjp, tuple) else None
+        self.vjp: Any = tuple(vjp) if isinstance(vjp, (list, tuple)) else vjp
+        rules = vjp if local is None else local
+        self.arity = None if rules is None or callable(rules) else len(rules)  # None: any number of wires
+        self.plain = [i for i in range(self.arity or 0) if rules[i] is None]  # wires for masks and labels
+        self.__doc__ = f"The gate {name}: see the catalogue, minigrad.gates."
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
@@ -121,7 +122,7 @@ class Gate:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute on raw numbers; on `Value`s also record: the gate, the wires, and what the derivative needs."""
-        if self.arity is None and self.vjp is not None and inputs and isinstance(inputs[0], (list, tuple)):
+        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], (list, tuple)):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
         args, values, needs = list(inputs), 0, False
@@ -134,20 +135,23 @@ class Gate:
             return self.compute(args, params)
         wires = inputs[: self.arity]  # behind the wires come parameters given by position: sum(x, 0)
         try:
+            if params and isinstance(self.forward, np.ufunc):
+                raise TypeError(f"takes no {', '.join(params)}=.")
             if values != len(wires):
                 self.convert_constants(wires, args)
             out = self.compute(args, params)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explain(error, inputs) from error
-        if self.vjp is None:
+        if not self.differentiable:
             return out
-        if type(out) is not float and getattr(out, "dtype", None) not in FLOATS:
+        if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
             raise DtypeError(f"{self.name}: forward returned {describe(out)}; a gate computes floats or float arrays.")
         node = new_value(out)
         if needs and recording.get():
             node._requires_grad, node.gate = True, self
-            if type(out) is float and self.local is not None and self.arity == len(inputs) < 3 and not params:
-                node._keep_locals(wires, args)
+            scalar = type(args[0]) is type(args[-1]) is float
+            if scalar and self.local is not None and self.arity == len(args) < 3 and not params:
+                node._keep_locals(self, wires, args)
             else:
                 node._saved = (wires, (out, *args), params)
         return node
@@ -155,8 +159,14 @@ class Gate:
     def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
         """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
         for i, x in enumerate(wires):
-            if type(x) is not float and not isinstance(x, Value) and (self.arity is None or self.vjp[i] is not None):
+            if type(x) is not float and not isinstance(x, Value) and i not in self.plain:
                 args[i] = to_constant(x, np.result_type(*[v._data for v in wires if isinstance(v, Value)]))
+
+    def rule(self, i: int) -> Callable[..., Any]:
+        """The derivative statement of wire `i` (or the one for all wires), a local or a vjp; no slope where none is."""
+        rules = self.vjp if self.local is None else self.local
+        rule: Callable[..., Any] | None = rules if self.arity is None else rules[i]
+        return constant_local(0.0) if rule is None else rule
 
     def compute(self, args: list[Any] | tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The forward rule on raw numbers.  A scalar is a Python float, and its math errors follow IEEE: 1/0 is inf."""
@@ -184,21 +194,12 @@ def constant_local(number: float) -> Callable[..., float]:
     return lambda *_: number
 
 
-def upstream_times(local: Callable[..., Any]) -> Callable[..., Any]:
-    """The chain rule on one wire of an elementwise gate: upstream times local."""
-    return lambda g, *args, **params: times(g, local(*args, **params))
-
-
-def upstream_times_each(local: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda g, *args, **params: tuple([times(g, d) for d in local(*args, **params)])
-
-
 def times(g: Any, local: Any) -> Any:
-    """g * local; a local of bool dtype selects."""
-    if type(local) is float and local == 1.0:
-        return g
+    """Upstream times local; a local of bool dtype selects."""
+    if type(local) is float:
+        return g if local == 1.0 else g * local
     if type(local) is bool or (type(local) is np.ndarray and local.dtype == np.bool_) or type(local) is np.bool_:
-        return select(local, g)
+        return select(local, g) if isinstance(g, Value) else bit_select(local, g)
     return g * local
 
 
@@ -218,16 +219,19 @@ class Value(Methods):
     (9.0, 6.0, 'multiply', ['x', 'x'])
     """
 
-    __slots__ = (
-        "_data",
-        "label",
-        "grad",  # None until a backward pass reaches this value
-        "gate",  # the gate that made it; None for a leaf
-        "_requires_grad",
-        "_number",  # creation order
-        "_a", "_da", "_b", "_db",  # a scalar gate: its one or two wires, each with its local gradient (None: constant)
-        "_saved",  # any other gate: wires, (out, *raw inputs), params; None for a scalar gate
-    )  # fmt: skip
+    __slots__ = ("_a", "_b", "_da", "_data", "_db", "_number", "_requires_grad", "_saved", "gate", "grad", "label")
+
+    label: str
+    gate: Gate | None  # the gate that made it; None for a leaf
+    grad: Any  # None until a backward pass reaches this value
+    _data: Any
+    _requires_grad: bool
+    _number: float  # creation order
+    _a: Any  # a scalar gate keeps its one or two wires ...
+    _da: Any  # ... each with its local gradient, None where no gradient flows
+    _b: Any
+    _db: Any
+    _saved: Any  # any other gate: (wires, (out, *raw inputs), params); None for a scalar gate
 
     def __new__(cls, data: Any = 0.0, *args: Any, **kwargs: Any) -> Value:
         return data if isinstance(data, cls) else object.__new__(cls)
@@ -272,17 +276,18 @@ class Value(Methods):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What fed the gate: one entry per wire, in order, repeats kept; constants as raw numbers.  Empty for a leaf."""
+        """What fed the gate: an entry per wire, in order, repeats kept; constants as raw numbers.  Empty for a leaf."""
         if self.gate is None:
             return ()
         if self._saved is not None:
-            return tuple([x if isinstance(x, Value) else raw for x, raw in zip(self._saved[0], self._saved[1][1:], strict=False)])
+            wires, (_, *args), _ = self._saved
+            return tuple([x if isinstance(x, Value) else raw for x, raw in zip(wires, args, strict=False)])
         return (self._a, self._b)[: self.gate.arity]
 
     shape = property(lambda self: () if type(self._data) is float else self._data.shape, doc="() for a scalar.")
     ndim = property(lambda self: len(self.shape), doc="How many axes.")
     size = property(lambda self: 1 if type(self._data) is float else self._data.size, doc="How many numbers.")
-    dtype = property(lambda self: FLOATS[0] if type(self._data) is float else self._data.dtype, doc="float64 or float32.")
+    dtype = property(lambda self: FLOATS[0] if type(self._data) is float else self._data.dtype, doc="float64 or 32.")
 
     def item(self) -> float:
         """The one number in it, as a Python float; `ShapeError` if there are more."""
@@ -305,7 +310,9 @@ class Value(Methods):
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         made = f", gate={self.gate.name}" if self.gate is not None else ""
-        data = repr(self._data) if type(self._data) is float else np.array2string(self._data, separator=", ", prefix="Value(", threshold=50)
+        data = repr(self._data)
+        if type(self._data) is not float:
+            data = np.array2string(self._data, separator=", ", prefix="Value(", threshold=50)
         return f"Value({data}{name}{made})"
 
     def __float__(self) -> float:
@@ -323,7 +330,7 @@ class Value(Methods):
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))  # type: ignore[index]
+        return (self[i] for i in range(len(self)))
 
     __hash__ = object.__hash__  # by identity: equal numbers are different values
 
@@ -366,22 +373,22 @@ class Value(Methods):
             return (None,) * len(self.inputs)
         if self._saved is None:
             return tuple([None if d is None else float(d) for d in (self._da, self._db)[: self.gate.arity]])
-        wires, args, params = self._saved
-        if self.gate.local is not None and self.gate.arity is not None:
-            return tuple(
-                [ieee(local, args, params) if needs_gradient(x) else None for x, local in zip(wires, self.gate.local)]
-            )
-        sent = contributions(self, seed(self, 1.0))
-        return tuple([next(sent)[1] if needs_gradient(x) else None for x in wires])
+        gate, (wires, args, params) = self.gate, self._saved
+        ones = () if gate.local is not None else (seed(self, 1.0),)  # a vjp at upstream 1 is the local gradient
+        with np.errstate(all="ignore"):
+            if gate.arity is None:
+                slopes = ieee(gate.rule(0), (*ones, *args), params)
+            else:
+                slopes = [ieee(gate.rule(i), (*ones, *args), params) for i in range(gate.arity)]
+        return tuple([tidy(d * 1.0) if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)])
 
-    def _keep_locals(self, wires: tuple[Any, ...], args: tuple[Any, ...]) -> None:
+    def _keep_locals(self, gate: Gate, wires: tuple[Any, ...], args: list[Any]) -> None:
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
-        assert self.gate is not None
         self._a, self._b, self._da, self._db = wires[0], wires[-1], None, None
         if needs_gradient(self._a):
-            self._da = tidy(ieee(self.gate.local[0], (self._data, *args)))
+            self._da = tidy(ieee(gate.rule(0), (self._data, *args)))
         if len(wires) == 2 and needs_gradient(self._b):
-            self._db = tidy(ieee(self.gate.local[1], (self._data, *args)))
+            self._db = tidy(ieee(gate.rule(1), (self._data, *args)))
 
 
 def new_value(data: Any) -> Value:
@@ -426,8 +433,8 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
             have = grads[x]
             if have is None:
                 grads[x] = d
-            elif isinstance(have, np.ndarray):
-                np.add(have, d, out=have)  # nobody else holds it: see `contributions`
+            elif type(have) is np.ndarray:
+                have += d  # nobody else holds it: see `contributions`
             else:
                 grads[x] = have + d
     return grads
@@ -462,44 +469,69 @@ def tape(root: Value) -> tuple[list[Value], dict[Value, Any]]:
     return order, grads
 
 
-def contributions(node: Value, g: Any) -> Iterator[tuple[Value, Any]]:
+def contributions(node: Value, g: Any) -> list[tuple[Value, Any]]:
     """What the gate of `node` sends down each wire for the upstream gradient `g`: (value, contribution) pairs.
 
     Each contribution has its value's shape and dtype, and shares memory with nothing else.
     """
     gate = node.gate
     assert gate is not None
-    rules = gate.vjp
+    args: Any
     wires, args, params = node._saved or (node.inputs, None, {})
     if isinstance(g, Value):  # run the rules on the recorded values themselves: the derivative gets recorded too
         args = tuple(as_recorded(node, wires, args))
-    if gate.arity is None:  # one rule for all wires
-        parts = ieee(rules, (g, *args), params)
-        if len(parts) != len(wires):
-            raise GradientError(f"{gate.name}: its vjp returned {len(parts)} contributions for {len(wires)} wires.")
+    elementwise, joint = gate.local is not None, gate.arity is None
+    rules = joint_parts(gate, g, wires, args, params) if joint else gate.local if elementwise else gate.vjp
+    sent = []
     for i, x in enumerate(wires):
         if not isinstance(x, Value):
             continue
-        if x.gate is None and x._number > node._number and x._data is args[i + 1]:
+        data, rule = x._data, rules[i]
+        if x.gate is None and x._number > node._number and data is args[i + 1]:
             raise GradientError(
-                f"{gate.name}: {describe(x)} was changed in place after this graph was recorded, and the gradient needs "
+                f"{gate.name}: {describe(x)} was changed in place after this graph was recorded; its gradient needs "
                 "the old numbers. Call backward() before the optimiser's step, or run the forward pass again."
             )
         if not x._requires_grad:
             continue
-        if gate.arity is None:
-            d = parts[i]
-        elif rules[i] is None:  # no gradient flows here: a slope of zero
-            d = 0.0 if type(x._data) is float else np.zeros_like(x._data)
-            d = new_value(d) if isinstance(g, Value) else d
+        if joint:
+            d = rule
+        elif rule is None:  # no gradient flows here: a slope of zero
+            d = new_value(zeros(data)) if isinstance(g, Value) else zeros(data)
         else:
-            d = ieee(rules[i], (g, *args), params)
-        data = x._data
-        if type(d) is not np.ndarray or type(data) is not np.ndarray or d.shape != data.shape or d.dtype != data.dtype:
+            try:  # the chain rule: upstream times local, or the gate's own vector-Jacobian product
+                d = times(g, rule(*args, **params)) if elementwise else rule(g, *args, **params)
+            except (ArithmeticError, ValueError):
+                d = times(g, ieee(rule, args, params)) if elementwise else ieee(rule, (g, *args), params)
+        arrays = type(d) is type(data) is np.ndarray
+        if not arrays or d.shape != data.shape or d.dtype != data.dtype:
             d = fit(d, x, gate)
-        if type(d) is np.ndarray and (d.base is not None or d is g or any([d is y for y in args])):
+        if type(d) is np.ndarray and (d is g or d.base is not None or (not elementwise and is_one_of(d, args))):
             d = d.copy()
-        yield x, d
+        sent.append((x, d))
+    return sent
+
+
+def is_one_of(d: Any, args: Any) -> bool:
+    for y in args:  # noqa: SIM110  any() would take three times as long
+        if d is y:
+            return True
+    return False
+
+
+def joint_parts(gate: Gate, g: Any, wires: tuple[Any, ...], args: Any, params: dict[str, Any]) -> Any:
+    """The contributions of a gate that states one rule for all its wires."""
+    if gate.local is not None:
+        parts = [times(g, local) for local in ieee(gate.local, args, params)]
+    else:
+        parts = ieee(gate.vjp, (g, *args), params)
+    if len(parts) != len(wires):
+        raise GradientError(f"{gate.name}: its derivative has {len(parts)} entries, for {len(wires)} wires.")
+    return parts
+
+
+def zeros(data: Any) -> Any:
+    return 0.0 if type(data) is float else np.zeros_like(data)
 
 
 def fit(d: Any, x: Value, gate: Gate) -> Any:
@@ -525,7 +557,7 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
         for x in (node, *wires):
             if isinstance(x, Value) and (type(x._number) is float or x._number > node._number):
                 raise GradientError(
-                    f"{describe(x)}: its data was replaced after {node.gate} had used it, so that second derivatives "  # noqa
+                    f"{describe(x)}: its data was replaced after {node.gate} had used it, so that second derivatives "
                     "through it can't be recorded any more. Run the forward pass again."
                 )
         yield from (node, *wires)
@@ -544,6 +576,8 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
 
 def seed(root: Value, gradient: Any) -> Any:
     """The upstream gradient of the root, in its shape and dtype and in memory of its own."""
+    if type(gradient) is float and type(root._data) is float:
+        return gradient
     if isinstance(gradient, Value):
         gradient = gradient._data
     raw = to_constant(gradient, root.dtype)
@@ -554,11 +588,16 @@ def seed(root: Value, gradient: Any) -> Any:
 
 # ---------------------------------------------------------------------------------------- the gates that the walk uses
 # The whole catalogue, minigrad/gates, looks like this: a gate is one row, its forward rule and one derivative.
+INTEGERS = {np.dtype(np.float64): np.int64, np.dtype(np.float32): np.int32}
+
+
 def bit_select(mask: Any, x: Any) -> Any:
-    """`np.where(mask, x, 0)`; whole arrays by their bits, without a branch per number."""
-    if type(x) is not np.ndarray or type(mask) is not np.ndarray or mask.shape != x.shape or not x.flags.c_contiguous:
-        return np.where(mask, x, x.dtype.type(0) if isinstance(x, np.ndarray) else 0.0)
-    bits = mask.view(np.int8).astype(f"i{x.itemsize}")  # 1 or 0 ...
+    """`np.where(mask, x, 0)`; large arrays by their bits, without a branch per number (up to 10 times faster)."""
+    if type(x) is not np.ndarray or not x.ndim:
+        return tidy(np.where(mask, x, 0.0))
+    if x.size < 4096 or type(mask) is not np.ndarray or mask.shape != x.shape or not x.flags.c_contiguous:
+        return np.where(mask, x, x.dtype.type(0))
+    bits = mask.astype(INTEGERS[x.dtype])  # 1 or 0 ...
     np.negative(bits, out=bits)  # ... as all ones or all zeros
     np.bitwise_and(bits, x.view(bits.dtype), out=bits)
     return bits.view(x.dtype)
@@ -581,8 +620,8 @@ def expand(g: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
 def spread(x: Any, shape: Any) -> Any:
     """`np.broadcast_to`, but in memory of its own."""
     out = np.empty(shape, getattr(x, "dtype", np.float64))
-    if np.ndim(x) > out.ndim:
-        raise ValueError(f"an array of shape {np.shape(x)} doesn't broadcast to {out.shape}.")
+    if type(x) is np.ndarray and x.ndim > out.ndim:
+        raise ValueError(f"an array of shape {x.shape} doesn't broadcast to {out.shape}.")
     out[...] = x
     return out
 
@@ -599,67 +638,10 @@ sum = Gate(
     vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims)],
     symbol="Σ",
 )
-reshape = Gate(
+reshape: Gate = Gate(
     "reshape",
     lambda x, *dims, shape=None: np.reshape(x, sized(dims, shape)),
     vjp=[lambda g, out, x, *dims, shape=None: reshape(g, shape_of(x))],
 )
 broadcast_to = Gate("broadcast_to", spread, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
 astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])
-
-
-def method(gate: Gate) -> Callable[..., Any]:
-    """`gate` as an operator or method of `Value`, with a short way for Python floats (65 % less time per gate).
-
-    It dispatches and records like `Gate.__call__`; whatever is not a plain scalar goes there.
-    """
-    scalar, enabled = gate.scalar, recording.get
-    if scalar is None or gate.arity not in (1, 2) or gate.local is None or None in gate.local:
-        return gate
-    left, right = gate.local[0], gate.local[-1]
-
-    def unary(a: Value) -> Any:
-        x = a._data
-        if type(x) is not float:
-            return gate(a)
-        try:
-            out = scalar(x)
-            local = left(out, x) if a._requires_grad else None
-        except (ArithmeticError, ValueError):
-            return gate(a)
-        if type(out) is not float:
-            return gate(a)
-        node = new(Value)
-        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
-        node._requires_grad, node._number = False, tick()
-        if local is not None and enabled():
-            node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
-        return node
-
-    def binary(a: Value, b: Any) -> Any:
-        x = a._data
-        if type(b) is Value:
-            y, b_needs = b._data, b._requires_grad
-        else:
-            y = b = float(b) if type(b) is int else b
-            b_needs = False
-        if type(x) is not float or type(y) is not float:
-            return gate(a, b)
-        try:
-            out = scalar(x, y)
-            da = left(out, x, y) if a._requires_grad else None
-            db = right(out, x, y) if b_needs else None
-        except (ArithmeticError, ValueError):
-            return gate(a, b)
-        if type(out) is not float:
-            return gate(a, b)
-        node = new(Value)
-        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
-        node._requires_grad, node._number = False, tick()
-        if (da is not None or db is not None) and enabled():
-            node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db
-        return node
-
-    short = unary if gate.arity == 1 else binary
-    short.__name__, short.__qualname__, short.__doc__ = gate.name, f"Value.{gate.name}", gate.__doc__
-    return short

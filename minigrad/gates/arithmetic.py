@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from ..value import add, multiply, positive, select
+from ..value import Gate, add, multiply, positive, select
 from .registry import call, register, row
 
 __all__ = [
@@ -50,13 +50,13 @@ remainder = row(
 )
 square = row("square", np.square, scalar=lambda x: x * x, symbol="²", local=[lambda out, x: 2.0 * x])
 absolute = row("absolute", np.absolute, scalar=abs, symbol="|·|", local=[lambda out, x: sign(x)])
-sign = row("sign", np.sign, local=[0.0], domain=[NONZERO])
+sign: Gate = row("sign", np.sign, local=[0.0], domain=[NONZERO])
 
 # power: where the formulas b·a^(b-1) and out·log(a) are 0·inf, the slope is 0 (0**0 = 1 counts as a constant).
 #   a > 0                 both formulas            a = 0, b > 1   0 to a      a = 0, b >= 0   0 to b
 #   a < 0, b an integer   to a the formula,        a = 0, b = 1   1 to a      a = 0, b < 0    -inf to b
 #                         to b nan (log of a < 0)  a = 0, b < 1   inf to a    a = 0, b = 0    0 to both
-power = row(
+power: Gate = row(
     "power",
     np.power,
     scalar=operator.pow,

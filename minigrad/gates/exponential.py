@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..value import Gate
 from .registry import row
 
 __all__ = ["exp", "log", "sigmoid", "sqrt", "tanh"]
@@ -29,7 +30,7 @@ exp = row("exp", np.exp, scalar=math.exp, local=[lambda out, x: out])
 log = row("log", np.log, scalar=math.log, local=[lambda out, x: 1.0 / x], domain=[POSITIVE])
 sqrt = row("sqrt", np.sqrt, scalar=math.sqrt, symbol="√", local=[lambda out, x: 0.5 / out], domain=[POSITIVE])
 tanh = row("tanh", np.tanh, scalar=math.tanh, local=[lambda out, x: 1.0 - out * out])
-sigmoid = row(
+sigmoid: Gate = row(
     "sigmoid",
     stable_sigmoid,
     scalar=scalar_sigmoid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,27 +13,29 @@ from .comparisons import equal
 from .exponential import exp
 from .registry import call, register, row
 
+add_up: Any = np.add.reduce  # as np.sum, in half the time
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
 
-REDUCED = [call((2, 3)), call((2, 3), axis=0), call((2, 3, 4), axis=(0, 2)), call((2, 3), axis=-1, keepdims=True), call(())]
+REDUCED = [
+    call((2, 3)), call((2, 3), axis=0), call((2, 3, 4), axis=(0, 2)), call((2, 3), axis=-1, keepdims=True), call(()),
+]  # fmt: skip
 ALONG = [call((5,)), call((2, 3)), call((2, 3, 4), axis=1)]
 
 
 def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+    total = add_up(x, axis=axis, keepdims=keepdims)
+    return total / count(x, total)
 
 
-def count(x: Any, axis: Any) -> float:
-    """How many numbers each result is made of."""
-    shape = shape_of(x)
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
-    return float(np.prod([shape[a] for a in axes])) if shape else 1.0
+def count(x: Any, out: Any) -> float:
+    """How many numbers of x each result is made of."""
+    return math.prod(shape_of(x)) / (math.prod(shape_of(out)) or 1)
 
 
 def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The gradient of max or min: to the winner, in equal parts to winners that tie."""
     won = equal(x, expand(out, x, axis, keepdims))
-    return select(won, expand(g / np.add.reduce(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
+    return select(won, expand(g / add_up(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
 
 
 def top(x: Any, axis: Any) -> Any:
@@ -43,24 +46,39 @@ def top(x: Any, axis: Any) -> Any:
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     shift = top(x, axis)
-    out = np.log(np.add.reduce(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    out = np.log(add_up(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return out if keepdims else np.squeeze(out, axis=axis)
+
+
+def shifted_log_softmax(x: Any, axis: Any = -1) -> Any:
+    x = x - top(x, axis)  # first, or the logarithm would be lost beside large numbers
+    return x - np.log(add_up(np.exp(x), axis=axis, keepdims=True))
 
 
 def normalised_exp(x: Any, axis: Any = -1) -> Any:
     e = np.exp(x - top(x, axis))
-    return e / np.add.reduce(e, axis=axis, keepdims=True)
+    return e / add_up(e, axis=axis, keepdims=True)
 
 
 register(sum, domain=REDUCED)
 mean = row(
     "mean",
     average,
-    vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims) / count(x, axis)],
+    vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g / count(x, out), x, axis, keepdims)],
     domain=REDUCED,
 )
-max = row("max", np.max, vjp=[share], domain=REDUCED)
-min = row("min", np.min, vjp=[share], domain=REDUCED)
+max = row(
+    "max",
+    lambda x, axis=None, keepdims=False: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
+    vjp=[share],
+    domain=REDUCED,
+)
+min = row(
+    "min",
+    lambda x, axis=None, keepdims=False: np.minimum.reduce(x, axis=axis, keepdims=keepdims),
+    vjp=[share],
+    domain=REDUCED,
+)
 logsumexp = row(
     "logsumexp",
     log_sum_exp,
@@ -79,7 +97,7 @@ softmax = row(
 )
 log_softmax = row(
     "log_softmax",
-    lambda x, axis=-1: x - log_sum_exp(x, axis, keepdims=True),
+    shifted_log_softmax,
     vjp=[lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=axis, keepdims=True)],
     domain=ALONG,
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..convert import shape_of
-from ..value import astype, broadcast_to, reshape, sized
+from ..value import Gate, astype, broadcast_to, reshape, sized
 from .registry import call, register, row
 
 __all__ = ["astype", "broadcast_to", "concatenate", "getitem", "put", "reshape", "stack", "transpose"]
@@ -26,8 +27,8 @@ def permutation(dims: tuple[Any, ...], axes: Any) -> Any:
 def put_at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `g` added at `index`: repeated indices add up."""
     out = np.zeros(shape, getattr(g, "dtype", np.float64))
-    basic = all([isinstance(i, (int, slice, type(None), type(...))) for i in (index if isinstance(index, tuple) else (index,))])
-    if basic:
+    parts = index if isinstance(index, tuple) else (index,)
+    if all([isinstance(i, (int, slice, type(None), type(...))) for i in parts]):  # no number twice
         out[index] = g
     else:
         np.add.at(out, index, g)
@@ -38,7 +39,7 @@ def cut(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
     """A concatenated gradient, cut into the pieces that the inputs are."""
     lead = (slice(None),) * (axis % len(shape_of(out)))
     ends = np.cumsum([0] + [shape_of(x)[axis] for x in xs]).tolist()
-    return tuple([getitem(g, (*lead, slice(start, end))) for start, end in zip(ends, ends[1:], strict=False)])
+    return tuple([getitem(g, (*lead, slice(start, end))) for start, end in pairwise(ends)])
 
 
 def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -49,7 +50,7 @@ def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
 register(reshape, domain=[call((2, 6), shape=(3, 4)), call((4,), shape=(2, -1)), call((), shape=(1, 1))])
 register(broadcast_to, domain=[call((3,), shape=(2, 3)), call((2, 1), shape=(2, 4)), call((), shape=(3,))])
 register(astype, domain=[call((2, 3), dtype=np.float64)])
-transpose = row(
+transpose: Gate = row(
     "transpose",
     lambda x, *dims, axes=None: np.transpose(x, permutation(dims, axes)),
     vjp=[lambda g, out, x, *dims, axes=None: transpose(g, axes=inverse(permutation(dims, axes)))],
@@ -69,7 +70,7 @@ getitem = row(
         call((4, 3), index=(..., None, slice(1, 3))),
     ],
 )
-put = row(
+put: Gate = row(
     "put",
     put_at,
     vjp=[lambda g, out, x, index, shape: getitem(g, index)],

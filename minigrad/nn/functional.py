@@ -8,11 +8,12 @@ import numpy as np
 
 from ..convert import describe, shape_of
 from ..errors import DtypeError, ShapeError
+from ..gates import hinge, log_softmax, matmul, mean, negative_log_softmax, relu, sigmoid, softmax, sum, tanh, transpose
 from ..gates import linear as linear_gate
-from ..gates import log_softmax, logsumexp, matmul, mean, relu, sigmoid, softmax, sum, tanh, transpose
 
 __all__ = [
-    "cross_entropy", "hinge_loss", "linear", "log_softmax", "multiclass_hinge_loss", "relu", "sigmoid", "softmax", "tanh",
+    "cross_entropy", "hinge_loss", "linear", "log_softmax", "multiclass_hinge_loss", "relu", "sigmoid", "softmax",
+    "tanh",
 ]  # fmt: skip
 
 
@@ -32,8 +33,7 @@ def cross_entropy(scores: Any, labels: Any, reduction: str = "mean") -> Any:
     1.0402
     """
     labels = class_labels("cross_entropy", scores, labels)
-    rows = np.arange(len(labels))
-    return reduce("cross_entropy", logsumexp(scores, axis=1) - scores[rows, labels], reduction)
+    return reduce("cross_entropy", negative_log_softmax(scores, labels), reduction)
 
 
 def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str = "mean") -> Any:
@@ -55,10 +55,10 @@ def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str =
         raise ShapeError(f"hinge_loss: scores {shape} and labels {labels.shape} differ; there is one label per score.")
     if not labels.size:
         raise ShapeError("hinge_loss: the batch is empty.")
-    if labels.dtype.kind not in "iuf" or not np.isin(labels, (-1, 1)).all():
+    if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(labels * labels == 1, axis=None):
         raise DtypeError(f"hinge_loss: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
-    margins = relu(1.0 - labels * scores)
-    return reduce("hinge_loss", margins * margins if squared else margins, reduction)
+    losses = hinge(scores, labels)
+    return reduce("hinge_loss", losses * losses if squared else losses, reduction)
 
 
 def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
@@ -85,7 +85,7 @@ def class_labels(loss: str, scores: Any, labels: Any) -> Any:
     if len(shape) != 2:
         raise ShapeError(f"{loss}: scores are (batch, classes), not {describe(scores)} of shape {shape}.")
     if labels.shape != shape[:1]:
-        raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {shape[:1]}, a class number each.")
+        raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {shape[:1]}: one class each.")
     if not labels.size:
         raise ShapeError(f"{loss}: the batch is empty.")
     if labels.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""Initial weights.  Each function fills a parameter with new numbers and returns it; weights have shape (out, in, ...)."""
+"""Initial weights: each function fills a parameter with new numbers and returns it.  Weights are (out, in, ...)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0
 
 
 def fans(p: Value) -> tuple[int, int]:
-    """How many numbers feed a unit, and how many units a number feeds: (in, out) of a weight of shape (out, in, ...)."""
+    """How many numbers feed a unit, and how many units a number feeds: (in, out) for a weight (out, in, ...)."""
     if p.ndim < 2:
         raise ShapeError(f"init: a weight has at least two axes (out, in), this one has the shape {p.shape}.")
     field = math.prod(p.shape[2:])

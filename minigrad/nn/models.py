@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class MLP(Module):
             raise ShapeError(f"MLP({list(sizes)}): give at least two sizes, of the input and of the output.")
         rng = generator(rng)
         layers: list[Callable[..., Any]] = []
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        for n_in, n_out in pairwise(sizes):
             layers += [Linear(n_in, n_out, dtype=dtype, rng=rng), activation()]
         self.layers = Sequential(*layers[:-1])
 

@@ -47,7 +47,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
-    # ---------------------------------------------------------------------------------------------- parts and parameters
+    # -------------------------------------------------------------------------------------------- parts and parameters
     def children(self) -> Iterator[tuple[str, Module]]:
         """The direct submodules and their names."""
         for name, x in parts(vars(self)):
@@ -83,7 +83,7 @@ class Module:
         for p in self.parameters():
             p.grad = None
 
-    # ------------------------------------------------------------------------------------------------- saving and loading
+    # ----------------------------------------------------------------------------------------------- saving and loading
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of every parameter, by path.
 
@@ -140,7 +140,7 @@ class Module:
             p.requires_grad = False
         return self
 
-    # --------------------------------------------------------------------------------------------------------- showing it
+    # ------------------------------------------------------------------------------------------------------- showing it
     def extra_repr(self) -> str:
         """What stands between the parentheses of a layer's repr."""
         return ""
@@ -173,7 +173,7 @@ class Sequential(Module):
         return x
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
-        return (module for name, module in vars(self).items() if name.isdigit())
+        return iter([module for name, module in self.__dict__.items() if name != "training"])
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -7,7 +7,7 @@ them, scalar parameters are read before a step and written after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Flat:
     def __init__(self, params: list[Value], dtype: Any) -> None:
         self.params = params
         ends = np.cumsum([0] + [p.size for p in params]).tolist()
-        self.slices = [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
+        self.slices = [slice(start, end) for start, end in pairwise(ends)]
         self.data, self.grad, self.scratch = (np.empty(ends[-1], dtype) for _ in range(3))
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)

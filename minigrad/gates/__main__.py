@@ -1,0 +1,53 @@
+"""Write the types of `Value`'s operators and methods: `python -m minigrad.gates > minigrad/value_methods.pyi`.
+
+The methods come from the registry when minigrad is imported; editors and type checkers read this file instead.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from ..value import Gate
+from .operators import ALIASES, BINARY_METHODS, COMPARISONS, OPERATORS, UNARY
+from .registry import REGISTRY
+
+HEADER = '''# Generated: python -m minigrad.gates > minigrad/value_methods.pyi
+# The types of Value's operators and methods, which the catalogue of gates attaches at run time.
+
+from typing import Any
+
+from .value import Value
+
+class Methods:
+'''
+
+
+def signature(gate: Gate) -> str:
+    """The parameters of a method: those of the gate's forward rule, `self` in the place of its input."""
+    parameters = []
+    if not isinstance(gate.forward, np.ufunc):  # a ufunc: nothing but its inputs
+        parameters = list(inspect.signature(gate.forward).parameters.values())[1:]
+    typed = [str(p.replace(annotation=Any)).replace("typing.Any", "Any") for p in parameters]
+    return ", ".join(["self", *typed])
+
+
+def lines() -> list[str]:
+    out = []
+    for name in OPERATORS:
+        out += [f"    def __{side}{name}__(self, other: Any) -> Value: ..." for side in ("", "r")]
+    out += [f"    def __{name}__(self) -> Value: ..." for name in UNARY]
+    for name in COMPARISONS:
+        out.append(f"    def __{name}__(self, other: Any) -> Any: ...")
+    out += ["    def __getitem__(self, index: Any) -> Value: ...", "    @property", "    def T(self) -> Value: ..."]
+    out += [f"    def {name}(self, other: Any) -> Value: ..." for name in BINARY_METHODS]
+    for name, gate in REGISTRY.items():
+        if gate.arity == 1:
+            out.append(f"    def {name}({signature(gate)}) -> Value: ...")
+    return out + [f"    def {alias}({signature(REGISTRY[name])}) -> Value: ..." for alias, name in ALIASES.items()]
+
+
+if __name__ == "__main__":
+    print(HEADER + "\n".join(lines()))
