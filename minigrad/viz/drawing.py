@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 import numpy as np
 
+from ..errors import DtypeError
 from ..value import Value
 from .circuit import Circuit, Node, Wire, trace
 from .renderer import render
@@ -22,10 +23,10 @@ __all__ = ["Drawing", "draw"]
 FONT = "Helvetica"
 INK, GREEN, RED, DIM = "#202124", "#0b6b2b", "#c5221f", "#6b7075"
 GATE_FILL, WIRE = "#eef3fb", "#5f6368"
-GRAPH_STYLE = {"ordering": "in", "nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"}
+GRAPH_STYLE = {"nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"}
 NODE_STYLE = {"fontname": FONT, "fontsize": "14", "fontcolor": INK, "shape": "plain"}
 GATE_STYLE = {"margin": "0.04", "style": "filled", "color": WIRE, "fillcolor": GATE_FILL}
-EDGE_STYLE = {"fontname": FONT, "fontsize": "12", "fontcolor": INK, "color": WIRE, "penwidth": "1.5", "arrowsize": "0.6"}
+EDGE_STYLE = {"fontname": FONT, "fontsize": "12", "color": WIRE, "penwidth": "1.5", "arrowsize": "0.6"}
 SIDES = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}  # where a wire leaves and arrives
 LONGEST_LABEL = 40  # characters drawn of a label
 SMALL = 3  # arrays of up to so many numbers are written out
@@ -82,8 +83,8 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
     Arrays show their shape and their gradients the (Euclidean) norm, both their numbers if there are at most three;
     constants are grey.  `direction` is LR, RL, TB or BT; numbers have `digits` significant digits.
 
-    Raises `ShapeError` for more than `max_nodes` values and constants, and `MissingExtraError` when rendered (not when
-    drawn) where no Graphviz program can be found.
+    Raises `ShapeError` for more than `max_nodes` values and constants, `DtypeError` for what is not a `Value`, and, when
+    it is rendered, `MissingExtraError` where no Graphviz program can be found.
 
     >>> x, y = Value(4.0, label="x"), Value(-3.0, label="y")
     >>> f = x * y
@@ -93,18 +94,18 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
     True
     """
     if not isinstance(v, Value):
-        raise TypeError(f"draw: expected a Value, got {type(v).__name__}.")
+        raise DtypeError(f"draw: expected a Value, got {type(v).__name__}.")
     if direction not in SIDES:
         raise ValueError(f"draw: direction={direction!r} is not one of {', '.join(SIDES)}.")
     return to_dot(trace(v, max_nodes), direction, digits)
 
 
 def to_dot(circuit: Circuit, direction: str, digits: int) -> Drawing:
-    """The DOT text, a gate's first wire on top: a node per value (v0, v1, ...) and per gate (g2 makes v2), an edge per wire (e0, e1, ...)."""
+    """The DOT text: nodes v0, v1, ... for values and g2 for the gate that makes v2; edges e0, e1, ... for wires."""
     drawing = Drawing(
         "circuit",
         format="svg",
-        graph_attr={"rankdir": direction} | GRAPH_STYLE,
+        graph_attr={"rankdir": direction, "ordering": "in"} | GRAPH_STYLE,  # a gate's first wire on top
         node_attr=NODE_STYLE,
         edge_attr=EDGE_STYLE,
     )
@@ -113,7 +114,7 @@ def to_dot(circuit: Circuit, direction: str, digits: int) -> Drawing:
     for node in circuit.nodes:
         drawing.node(node.id, value_label(node, digits), id=node.id)
         if node.symbol is not None:
-            gate, symbol = gate_of(node.id), shorten(node.symbol)
+            gate, symbol = gate_of(node.id), shorten(node.symbol) or "?"
             shape = "circle" if len(symbol) <= 4 else "ellipse"
             size = "20" if len(symbol) == 1 else "14"
             drawing.node(gate, f"<{escape(symbol)}>", id=gate, shape=shape, fontsize=size, **GATE_STYLE)
@@ -148,7 +149,7 @@ def wire_label(wire: Wire, digits: int) -> str:
     """`local -4 → -4`: the gate's local gradient, and what the wire adds to the gradient of its source."""
     if wire.local is None:
         return ""
-    local = f"local {escape(data_text(wire.local, digits))}"
+    local = escape(f"local {data_text(wire.local, digits)}")
     sent = "" if wire.contribution is None else f" →  {font(gradient_text(wire.contribution, digits), RED)}"
     return f"<{local}{sent}>"
 

@@ -1,0 +1,126 @@
+"""Curves and regions with matplotlib (the `plot` extra): how training went, and what a classifier of the plane learned.
+
+Figures are returned, never shown: write them with `figure.savefig("loss.svg")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, MinigradError, MissingExtraError, ShapeError
+from ..value import Value, no_grad
+
+__all__ = ["decision_boundary", "plot_history"]
+
+# Okabe and Ito's colours, told apart in every common kind of colour blindness; the markers repeat what they say.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+PANELS = (("loss", "loss"), ("accuracy", "accuracy"))
+
+
+def plot_history(history: Any) -> Any:
+    """The loss and accuracy curves of a `train.History`, training and validation, as a matplotlib `Figure`.
+
+    `history.epochs` is a list of dicts; of their entries `epoch`, `loss`, `val_loss`, `accuracy` and `val_accuracy`
+    those are drawn that are there.  Raises `MinigradError` if there are none.
+    """
+    epochs = list(history.epochs)
+    curves = {key: curve(epochs, key) for name, _ in PANELS for key in (name, f"val_{name}")}
+    panels = [panel for panel in PANELS if curves[panel[0]] or curves[f"val_{panel[0]}"]]
+    if not panels:
+        raise MinigradError(
+            f"plot_history: {len(epochs)} epochs without a loss or accuracy: expected history.epochs to be dicts "
+            "like {'epoch': 1, 'loss': 0.5, 'accuracy': 0.9}."
+        )
+    figure = new_figure(width=5.0 * len(panels))
+    for axes, (key, title) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name, color, style in ((key, COLORS[0], "-"), (f"val_{key}", COLORS[1], "--")):
+            if points := curves[name]:
+                label, marker = "validation" if name.startswith("val_") else "training", "." if len(points) < 40 else ""
+                axes.plot(*zip(*points, strict=True), style, color=color, label=label, marker=marker)
+        axes.set(xlabel="epoch", title=title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def curve(epochs: list[Any], key: str) -> list[tuple[float, float]]:
+    """(epoch, number) for the epochs that have the entry."""
+    return [(float(e.get("epoch", i)), float(e[key])) for i, e in enumerate(epochs, 1) if e.get(key) is not None]
+
+
+def decision_boundary(
+    predict: Callable[[Any], Any], X: Any, y: Any, ax: Any = None, title: str | None = None, *, steps: int = 200
+) -> Any:
+    """The regions of the plane that a classifier assigns to each class, with the data on top; returns the `Figure`.
+
+    `predict` maps raw points of shape (n, 2) to labels (n,), to scores (n, classes), or, for two classes, to one score
+    (n,) or (n, 1) that is positive for the second class; then the lines where it is -1, 0 and 1 are drawn, the margins
+    of an SVM.  Whole numbers, and numbers that are all among the classes of `y` (n,), are taken as labels.  Draws into
+    `ax` if given.  Raises `ShapeError` or `DtypeError` for data that doesn't fit.
+    """
+    X, y = np.asarray(X), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(y):
+        raise ShapeError(f"decision_boundary: X {X.shape} and y {y.shape}; expected points (n, 2) and labels (n,).")
+    if X.dtype.kind not in "fiu" or not np.isfinite(X).all():
+        raise DtypeError("decision_boundary: X has entries that are not finite numbers: remove those points.")
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-3)
+    grid = np.meshgrid(*np.linspace(low - margin, high + margin, steps).T)
+    with no_grad():
+        out = predict(np.column_stack([axis.ravel() for axis in grid]))
+    classes, region, score = decide(np.asarray(out.data if isinstance(out, Value) else out), y, steps * steps)
+
+    figure = new_figure() if ax is None else ax.figure
+    axes = figure.subplots() if ax is None else ax
+    colors = [COLORS[i % len(COLORS)] for i in range(len(classes))]
+    levels = np.arange(len(classes) + 1) - 0.5
+    axes.contourf(*grid, region.reshape(steps, steps), levels=levels, colors=colors, alpha=0.2)
+    if score is not None:
+        score = score.reshape(steps, steps)
+        lines = axes.contour(*grid, score, levels=[-1, 0, 1], colors="#202124", linestyles=["--", "-", "--"])
+        axes.clabel(lines, fmt="%g")
+    for i, name in enumerate(classes):
+        style = {"color": colors[i], "marker": MARKERS[i % len(MARKERS)], "edgecolors": "#ffffff", "linewidths": 0.6}
+        axes.scatter(*X[y == name].T, s=26, label=f"{name}", **style)
+    axes.set(xlabel="x₁", ylabel="x₂", title=title or "")
+    axes.legend(title="class")
+    return figure
+
+
+def decide(out: Any, y: Any, n: int) -> tuple[Any, Any, Any]:
+    """(classes, which of them each point gets, the score if there is one per point) from what `predict` returned."""
+    if out.shape == (n, 1):
+        out = out[:, 0]
+    if out.ndim not in (1, 2) or out.shape[0] != n:
+        raise ShapeError(f"decision_boundary: predict returned {out.shape} for {n} points; expected one row per point.")
+    classes = np.unique(y)
+    if out.ndim == 2:
+        columns = np.arange(out.shape[1])
+        if np.isin(classes, columns).all():
+            classes = columns
+        if len(classes) != len(columns):
+            raise ShapeError(f"decision_boundary: predict returned {len(columns)} scores per point; y has {classes}.")
+        return classes, out.argmax(axis=1), None
+    if out.dtype.kind != "f" or np.isin(out, classes).all():
+        names = np.union1d(classes, out)
+        return names, np.searchsorted(names, out), None
+    if len(classes) != 2:
+        raise ShapeError(
+            f"decision_boundary: predict returned one score per point, which decides between two classes; y has "
+            f"{len(classes)}: {classes}. Return labels, or a score per class."
+        )
+    return classes, (out > 0).astype(int), out
+
+
+def new_figure(width: float = 5.0) -> Any:
+    """A figure of its own, in no global state: nothing to close, and no display needed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError('plots need matplotlib: pip install "minigrad-engine[plot]"') from error
+    return Figure(figsize=(width, 4.0), layout="constrained")
