@@ -140,7 +140,7 @@ def random_graph(seed: int) -> mg.Value:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_every_wire_shows_its_gates_slope_and_upstream_times_it(seed: int) -> None:
-    """Slopes against finite differences of the gate's forward rule; contributions sum to the gradient of their value."""
+    """Slopes against finite differences of the gate's forward rule; contributions add up to their value's gradient."""
     f = random_graph(seed)
     f.backward()
     circuit, drawn = trace(f), texts(draw(f, digits=17))
@@ -262,7 +262,7 @@ def test_arrays_show_shapes_and_norms() -> None:
     assert drawn[bias.id] == ["local 1 →", f"norm {np.linalg.norm(b.grad):.4g}"]
     np.testing.assert_allclose(product.contribution, h.grad * (h.data > 0))
     assert drawn[wires[0].id] == drawn[wires[1].id] == []  # a matrix product mixes elements: no local number
-    assert drawn[wires[-1].id][0] == "local (5, 4)"
+    assert drawn[wires[-1].id][0] == "local (5, 4) →"
 
 
 def test_small_arrays_show_their_numbers() -> None:
@@ -394,14 +394,14 @@ def test_all_directions_say_the_same(direction: str) -> None:
     assert texts(draw(f, direction=direction)) == texts(draw(f))
 
 
-# ------------------------------------------------------------------------------------------------------ labels are input
+# ----------------------------------------------------------------------------------------------------- labels are input
 HOSTILE = [
-    "<b>bold</b>", "<script>alert(1)</script>", "<<TABLE HREF=\"javascript:alert(1)\"><TR><TD>x</TD></TR></TABLE>>",
-    "<a & b>", "&lt;&amp;&#60;", '"quotes" and \'quotes\'', "back\\slash", "\\N \\G \\E \\T \\H \\L", "ends in \\", "\\\\\\",
-    "{a|b}", "|", "<port> x", "a:b", "a:b:ne", "line\nbreak\r\nand\ttab", "nul\x00inside", "\x01\x02\x1b[31m", "\ud800",
-    "\ufffe\uffff", "right\u202eto left", "zero\u200bwidth", "   ", "", "ünï çødé 数 Ω 🙂", "x" * 20_000, "javascript:alert(1)",
-    "https://example.org/", "'; DROP TABLE", "-->", "]]>", "<!-- -->", "%s %d {0}", "node [shape=box]; }", "=cmd()", "x -> y",
-    "\u2028\u2029", "+", "label=<x>",
+    "<b>bold</b>", "<script>alert(1)</script>", '<<TABLE HREF="javascript:alert(1)"><TR><TD>x</TD></TR></TABLE>>',
+    "<a & b>", "&lt;&amp;&#60;", "\"quotes\" and 'quotes'", "back\\slash", "\\N \\G \\E \\T \\H \\L", "ends in \\",
+    "\\\\\\", "{a|b}", "|", "<port> x", "a:b", "a:b:ne", "line\nbreak\r\nand\ttab", "nul\x00inside",
+    "\x01\x02\x1b[31m", "\ud800", "\ufffe\uffff", "right\u202eto left", "zero\u200bwidth", "   ", "", "x" * 20_000,
+    "ünï çødé 数 Ω 🙂", "javascript:alert(1)", "https://example.org/", "'; DROP TABLE", "-->", "]]>", "<!-- -->",
+    "%s %d {0}", "node [shape=box]; }", "=cmd()", "x -> y", "\u2028\u2029", "+", "label=<x>",
 ]  # fmt: skip
 ELEMENTS = {SVG + tag for tag in ("svg", "g", "title", "text", "path", "polygon", "polyline", "ellipse")}
 

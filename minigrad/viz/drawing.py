@@ -83,8 +83,8 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
     Arrays show their shape and their gradients the (Euclidean) norm, both their numbers if there are at most three;
     constants are grey.  `direction` is LR, RL, TB or BT; numbers have `digits` significant digits.
 
-    Raises `ShapeError` for more than `max_nodes` values and constants, `DtypeError` for what is not a `Value`, and, when
-    it is rendered, `MissingExtraError` where no Graphviz program can be found.
+    Raises `ShapeError` for more than `max_nodes` values and constants, `DtypeError` for what is not a `Value`, and when
+    it is rendered `MissingExtraError` where no Graphviz program can be found.
 
     >>> x, y = Value(4.0, label="x"), Value(-3.0, label="y")
     >>> f = x * y
