@@ -35,6 +35,7 @@ GOALS = [
     ("S1", "micrograd, gc off", "minigrad", 1.5),
     ("S1", "micrograd", "minigrad, n-ary neuron", 25.0),
     ("T1", "PyTorch", "minigrad", 3.0),
+    ("T1", "PyTorch", "minigrad, one L2 gate", 3.0),
     ("T2", "PyTorch", "minigrad", 3.0),
     ("T3", "PyTorch", "minigrad", 1.3),
     *[(workload, name, "minigrad", 1.0) for workload in ("S2", "T1", "T2", "T3") for name in ("autograd", "MyGrad")],

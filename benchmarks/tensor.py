@@ -16,8 +16,9 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as PyTorch's defaults
 
 
 @peer("minigrad", "T1", "T1wd", "T2", "T3")
-def minigrad(problem: Training) -> Step:
+def minigrad(problem: Training, one_gate: bool = False) -> Step:
     """nn's layers and losses, optim's optimisers."""
+    import minigrad as mg
     from minigrad import nn, optim
 
     layers = [nn.Linear(n, m, dtype=problem.dtype) for m, n in [w.shape for w in problem.weights]]
@@ -32,7 +33,9 @@ def minigrad(problem: Training) -> Step:
 
     def step() -> float:
         loss = criterion(model(X), y)
-        if problem.l2:
+        if one_gate:
+            loss = loss + problem.l2 * mg.sum_of_squares(parameters)
+        elif problem.l2:
             loss = loss + problem.l2 * sum((p * p).sum() for p in parameters)
         optimizer.zero_grad()
         loss.backward()
@@ -40,6 +43,12 @@ def minigrad(problem: Training) -> Step:
         return float(loss.item())
 
     return step
+
+
+@peer("minigrad, one L2 gate", "T1")
+def minigrad_one_gate(problem: Training) -> Step:
+    """The L2 term as one gate over all parameters, not six squares and six sums."""
+    return minigrad(problem, one_gate=True)
 
 
 # -------------------------------------------------------------------------------------------------------------- PyTorch
