@@ -252,7 +252,7 @@ class Value(Methods):
     def data(self, data: Any) -> None:
         if data is not self._data:
             self._data = to_data(data, None)
-        elif self.gate is not None:  # `v.data *= 2` has written into an array that the recorded graph still needs
+        elif self.gate is not None and type(data) is not float:  # `v.data *= 2` wrote into an array that a graph needs
             raise GradientError(
                 f"{describe(self)} is a result of {self.gate.name}: don't change it in place. "
                 "Assign a new array, or start from v.detach()."
@@ -360,8 +360,9 @@ class Value(Methods):
             gradient = 1.0
         with np.errstate(all="ignore"):
             grads = pull(self, seed(self, gradient))
-        for value, g in grads.items():
-            value.grad = g if value.gate is not None or value.grad is None else value.grad + g
+        sums = [(v, v.grad + g) for v, g in grads.items() if v.gate is None and v.grad is not None]
+        for value, g in (*grads.items(), *sums):  # nothing is written before everything is known
+            value.grad = g
 
     def local_gradients(self) -> tuple[Any, ...]:
         """d self / d input on each wire, in the order of `.inputs`; `None` for constants and gates that mix elements.

@@ -22,7 +22,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {  # questions about a value that need 
 def array_ufunc(self: Value, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
     """`np.exp(v)`, `np.add.reduce(v)`, `ndarray * v`."""
     if kwargs.get("out") is not None:
-        raise DtypeError(f"np.{ufunc.__name__}: out= can't hold a Value; write `a = a + v`, not `a += v`, for an array.")
+        raise DtypeError(f"np.{ufunc.__name__}: out= can't hold a Value; write `a = a + v`, not `a += v`.")
     if how == "reduce" and ufunc in (np.add, np.maximum, np.minimum):
         gate = {np.add: "sum", np.maximum: "max", np.minimum: "min"}[ufunc]
         return REGISTRY[gate](*inputs, **{"axis": 0, **kwargs})
