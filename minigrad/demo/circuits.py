@@ -98,7 +98,8 @@ def draw_circuits(folder: Path, quick: bool = False) -> Section:
         f, inputs = circuit()
         f.backward()
         file = f"circuit-{number}.svg"
-        draw(f).render(outfile=folder / file, cleanup=True)
+        direction = "LR" if number <= 3 else "TB"  # the long ones run downwards, to fit a page
+        draw(f, direction=direction).render(outfile=folder / file, cleanup=True)
         section.parts.append((file, f"{name}. {remark}"))
         ours = [f.data, *[x.grad for x in inputs]]
         for what, mine, theirs in zip(["f", *[f"df/d{x.label}" for x in inputs]], ours, notes, strict=True):

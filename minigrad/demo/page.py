@@ -84,8 +84,10 @@ p { max-width: 42rem; margin: .6rem 0; }
 a { color: var(--accent); }
 nav ol { padding-left: 1.4rem; }
 figure { margin: 1.5rem 0; }
-figure a { display: block; padding: .75rem; background: #fff; border: 1px solid var(--line); border-radius: .5rem; }
+figure a { display: block; overflow-x: auto; padding: .75rem;
+  background: #fff; border: 1px solid var(--line); border-radius: .5rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+img[src$=".png"] { min-width: 34rem; } /* plots stay readable on a phone: they scroll */
 figcaption, footer { color: var(--soft); font-size: .92rem; margin-top: .5rem; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }

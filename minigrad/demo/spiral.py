@@ -56,7 +56,7 @@ def untangle_spiral(folder: Path, quick: bool = False) -> Section:
         ("linear softmax", small_normal(nn.Linear(2, 3), rng), 190, "0.786302, 49%"),
         ("MLP 2-100-3", small_normal(nn.MLP([2, 100, 3]), rng), 2000 if quick else 10_000, "0.245292 (9000), 98%"),
     ]
-    figure, rows = Figure(figsize=(10, 4.6), layout="constrained"), []
+    figure, rows = Figure(figsize=(10, 5.2), layout="constrained"), []
     for (name, model, updates, notes), axes in zip(runs, figure.subplots(1, 2), strict=True):
         loss, share = train_softmax(model, X, y, updates)
         rows.append([name, str(updates), f"{loss:.6f}", f"{share:.4f}", notes])
