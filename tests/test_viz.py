@@ -183,7 +183,7 @@ def test_every_wire_ends_at_its_own_value_and_gate(seed: int) -> None:
         rule = points(groups[wire.source], "polyline", "points")
         (circle,) = groups["g" + wire.target[1:]].findall(f"{SVG}ellipse")
         center = np.array([float(circle.attrib["cx"]), float(circle.attrib["cy"])])
-        assert np.abs(path[0] - rule[rule[:, 0].argmax()]).max() < 1.0  # it continues the piece of wire of its value
+        assert np.abs(path[0] - rule[rule[:, 0].argmax()]).max() < 2.0  # it continues the piece of wire of its value
         assert np.linalg.norm(path[-1] - center) < float(circle.attrib["rx"]) + 12.0  # and an arrowhead closes the gap
 
 
@@ -377,7 +377,7 @@ def test_text_and_picture_are_the_same_in_another_process_with_other_hashes() ->
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, ROOT]))},
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, ROOT]))},
             capture_output=True, check=True, cwd=Path(__file__).parent,
         ).stdout
         for seed in ("1", "2")
