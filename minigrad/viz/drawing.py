@@ -149,7 +149,7 @@ def wire_label(wire: Wire, digits: int) -> str:
     """`local -4 → -4`: the gate's local gradient, and what the wire adds to the gradient of its source."""
     if wire.local is None:
         return ""
-    local = escape(f"local {data_text(wire.local, digits)}")
+    local = escape(f" local {data_text(wire.local, digits)}")  # the space keeps it off a wire that runs downwards
     sent = "" if wire.contribution is None else f" →  {font(gradient_text(wire.contribution, digits), RED)}"
     return f"<{local}{sent}>"
 
