@@ -80,7 +80,8 @@ class Gate:
     0.5
     """
 
-    domain: Any = None  # where tests sample the gate; the catalogue sets it
+    domain: Any = None  # where tests sample the gate; the catalogue sets it, as the two below
+    fresh = False  # whether a vjp returns arrays that nobody else holds; otherwise the walk copies
     hint: Callable[..., str] | None = None  # from the inputs' shapes: what an error message adds when they don't fit
 
     def __init__(
@@ -128,16 +129,18 @@ class Gate:
         args, values, needs = list(inputs), 0, False
         for i, x in enumerate(inputs):
             if isinstance(x, Value):
-                args[i] = x._data
+                args[i] = x._raw
                 values += 1
                 needs = needs or x._requires_grad
-        if not values:
+        if not values and not params:
             return self.compute(args, params)
         wires = inputs[: self.arity]  # behind the wires come parameters given by position: sum(x, 0)
         try:
-            if params and isinstance(self.forward, np.ufunc):
-                raise TypeError(f"takes no {', '.join(params)}=.")
+            if params or len(inputs) != self.arity:
+                self.check_parameters(inputs, params)
             if values != len(wires):
+                if not values:
+                    return self.compute(args, params)
                 self.convert_constants(wires, args)
             out = self.compute(args, params)
         except (ValueError, TypeError, IndexError) as error:
@@ -156,11 +159,27 @@ class Gate:
                 node._saved = (wires, (out, *args), params)
         return node
 
+    def check_parameters(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
+        """A `Value` where a gate has no wire would lose its gradient; so would one more wire than derivatives."""
+        if params and isinstance(self.forward, np.ufunc):
+            raise TypeError(f"takes no {', '.join(params)}=.")
+        if self.arity is None:
+            beyond = list(params.values())
+        elif len(inputs) < self.arity:
+            raise TypeError(f"takes {self.arity} inputs, a derivative for each; {len(inputs)} given.")
+        else:
+            beyond = [*inputs[self.arity :], *params.values()]
+        if any([isinstance(x, Value) for x in beyond]):
+            raise TypeError(
+                f"has {self.arity or 'no such'} wire(s); a parameter is a raw number, through which no gradient flows: "
+                "use v.data, or a gate that has a wire for it."
+            )
+
     def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
         """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
         for i, x in enumerate(wires):
             if type(x) is not float and not isinstance(x, Value) and i not in self.plain:
-                args[i] = to_constant(x, np.result_type(*[v._data for v in wires if isinstance(v, Value)]))
+                args[i] = to_constant(x, np.result_type(*[v._raw for v in wires if isinstance(v, Value)]))
 
     def rule(self, i: int) -> Callable[..., Any]:
         """The derivative statement of wire `i` (or the one for all wires), a local or a vjp; no slope where none is."""
@@ -170,7 +189,7 @@ class Gate:
 
     def compute(self, args: list[Any] | tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The forward rule on raw numbers.  A scalar is a Python float, and its math errors follow IEEE: 1/0 is inf."""
-        if type(args[0]) is float and all([type(x) is float for x in args]):
+        if args and type(args[0]) is float and all([type(x) is float for x in args]):
             if self.scalar is not None:
                 try:
                     if type(out := self.scalar(*args, **params)) is float:
@@ -219,12 +238,12 @@ class Value(Methods):
     (9.0, 6.0, 'multiply', ['x', 'x'])
     """
 
-    __slots__ = ("_a", "_b", "_da", "_data", "_db", "_number", "_requires_grad", "_saved", "gate", "grad", "label")
+    __slots__ = ("_a", "_b", "_da", "_raw", "_db", "_number", "_requires_grad", "_saved", "gate", "grad", "label")
 
     label: str
     gate: Gate | None  # the gate that made it; None for a leaf
     grad: Any  # None until a backward pass reaches this value
-    _data: Any
+    _raw: Any
     _requires_grad: bool
     _number: float  # creation order
     _a: Any  # a scalar gate keeps its one or two wires ...
@@ -239,19 +258,19 @@ class Value(Methods):
     def __init__(self, data: Any, label: str = "", requires_grad: bool = True, dtype: Any = None) -> None:
         if data is self:
             return
-        self._data = to_data(data, dtype)
+        self._raw = to_data(data, dtype)
         self.label, self.grad, self.gate, self._saved = label, None, None, None
         self._requires_grad, self._number = bool(requires_grad), tick()
 
     @property
     def data(self) -> Any:
         """The raw number: a Python float or an ndarray.  Assign to it to change a leaf, as an optimiser does."""
-        return self._data
+        return self._raw
 
     @data.setter
     def data(self, data: Any) -> None:
-        if data is not self._data:
-            self._data = to_data(data, None)
+        if data is not self._raw:
+            self._raw = to_data(data, None)
         elif self.gate is not None and type(data) is not float:  # `v.data *= 2` wrote into an array that a graph needs
             raise GradientError(
                 f"{describe(self)} is a result of {self.gate.name}: don't change it in place. "
@@ -284,24 +303,24 @@ class Value(Methods):
             return tuple([x if isinstance(x, Value) else raw for x, raw in zip(wires, args, strict=False)])
         return (self._a, self._b)[: self.gate.arity]
 
-    shape = property(lambda self: () if type(self._data) is float else self._data.shape, doc="() for a scalar.")
+    shape = property(lambda self: () if type(self._raw) is float else self._raw.shape, doc="() for a scalar.")
     ndim = property(lambda self: len(self.shape), doc="How many axes.")
-    size = property(lambda self: 1 if type(self._data) is float else self._data.size, doc="How many numbers.")
-    dtype = property(lambda self: FLOATS[0] if type(self._data) is float else self._data.dtype, doc="float64 or 32.")
+    size = property(lambda self: 1 if type(self._raw) is float else self._raw.size, doc="How many numbers.")
+    dtype = property(lambda self: FLOATS[0] if type(self._raw) is float else self._raw.dtype, doc="float64 or 32.")
 
     def item(self) -> float:
         """The one number in it, as a Python float; `ShapeError` if there are more."""
         if self.size != 1:
             raise ShapeError(f"{describe(self)} has {self.size} numbers; item(), float(), int() and bool() need one.")
-        return self._data if type(self._data) is float else float(self._data.item())
+        return self._raw if type(self._raw) is float else float(self._raw.item())
 
     def numpy(self) -> Any:
         """The data as an ndarray (0-d for a scalar); it shares memory with `.data`."""
-        return np.asarray(self._data)
+        return np.asarray(self._raw)
 
     def detach(self) -> Value:
         """The same data as a new leaf that no gradient passes."""
-        return Value(self._data, self.label, requires_grad=False)
+        return Value(self._raw, self.label, requires_grad=False)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -310,9 +329,9 @@ class Value(Methods):
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         made = f", gate={self.gate.name}" if self.gate is not None else ""
-        data = repr(self._data)
-        if type(self._data) is not float:
-            data = np.array2string(self._data, separator=", ", prefix="Value(", threshold=50)
+        data = repr(self._raw)
+        if type(self._raw) is not float:
+            data = np.array2string(self._raw, separator=", ", prefix="Value(", threshold=50)
         return f"Value({data}{name}{made})"
 
     def __float__(self) -> float:
@@ -360,6 +379,9 @@ class Value(Methods):
             gradient = 1.0
         with np.errstate(all="ignore"):
             grads = pull(self, seed(self, gradient))
+        for v in grads:
+            if v.gate is None and v.grad is not None and np.shape(v.grad) not in ((), v.shape):
+                raise ShapeError(f"backward: {describe(v)} has a .grad of shape {np.shape(v.grad)}: set it to None.")
         sums = [(v, v.grad + g) for v, g in grads.items() if v.gate is None and v.grad is not None]
         for value, g in (*grads.items(), *sums):  # nothing is written before everything is known
             value.grad = g
@@ -387,15 +409,15 @@ class Value(Methods):
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
         self._a, self._b, self._da, self._db = wires[0], wires[-1], None, None
         if needs_gradient(self._a):
-            self._da = tidy(ieee(gate.rule(0), (self._data, *args)))
+            self._da = tidy(ieee(gate.rule(0), (self._raw, *args)))
         if len(wires) == 2 and needs_gradient(self._b):
-            self._db = tidy(ieee(gate.rule(1), (self._data, *args)))
+            self._db = tidy(ieee(gate.rule(1), (self._raw, *args)))
 
 
 def new_value(data: Any) -> Value:
     """A `Value` around a result, without the checks that a user's data needs."""
     value = new(Value)
-    value._data, value.label, value.grad, value.gate, value._saved = data, "", None, None, None
+    value._raw, value.label, value.grad, value.gate, value._saved = data, "", None, None, None
     value._requires_grad, value._number = False, tick()
     return value
 
@@ -487,7 +509,7 @@ def contributions(node: Value, g: Any) -> list[tuple[Value, Any]]:
     for i, x in enumerate(wires):
         if not isinstance(x, Value):
             continue
-        data, rule = x._data, rules[i]
+        data, rule = x._raw, rules[i]
         if x.gate is None and x._number > node._number and data is args[i + 1]:
             raise GradientError(
                 f"{gate.name}: {describe(x)} was changed in place after this graph was recorded; its gradient needs "
@@ -507,17 +529,10 @@ def contributions(node: Value, g: Any) -> list[tuple[Value, Any]]:
         arrays = type(d) is type(data) is np.ndarray
         if not arrays or d.shape != data.shape or d.dtype != data.dtype:
             d = fit(d, x, gate)
-        if type(d) is np.ndarray and (d is g or d.base is not None or (not elementwise and is_one_of(d, args))):
+        if type(d) is np.ndarray and (d is g or d.base is not None or not (elementwise or gate.fresh)):
             d = d.copy()
         sent.append((x, d))
     return sent
-
-
-def is_one_of(d: Any, args: Any) -> bool:
-    for y in args:  # noqa: SIM110  any() would take three times as long
-        if d is y:
-            return True
-    return False
 
 
 def joint_parts(gate: Gate, g: Any, wires: tuple[Any, ...], args: Any, params: dict[str, Any]) -> Any:
@@ -537,19 +552,20 @@ def zeros(data: Any) -> Any:
 
 def fit(d: Any, x: Value, gate: Gate) -> Any:
     """A contribution in the shape and dtype of the value it goes to: summed over the axes that were broadcast."""
-    if type(d) is float and type(x._data) is float:
+    if type(d) is float and type(x._raw) is float:
         return d
     shape, have = x.shape, shape_of(d)
     if have != shape:
         extra = len(have) - len(shape)
+        if extra < 0 or any([n not in (1, h) for n, h in zip(shape, have[extra:], strict=True)]):
+            raise GradientError(f"{gate.name}: its derivative for {describe(x)} has the shape {have}.")
         axes = tuple(range(extra)) + tuple([i + extra for i, n in enumerate(shape) if n == 1 != have[i + extra]])
-        try:
-            d = reshape(sum(d, axis=axes), shape)
-        except ValueError as error:
-            raise GradientError(f"{gate.name}: its derivative for {describe(x)} has the shape {have}.") from error
+        d = reshape(sum(d, axis=axes), shape)
     if isinstance(d, Value):
         return d if d.dtype == x.dtype else astype(d, x.dtype)
-    return float(d) if type(x._data) is float else np.asarray(d, x._data.dtype)
+    if type(d) is not float and getattr(d, "dtype", np.dtype(object)).kind not in "fiub":
+        raise GradientError(f"{gate.name}: its derivative for {describe(x)} is {d!r:.60}, not a number or float array.")
+    return float(d) if type(x._raw) is float else np.asarray(d, x._raw.dtype)
 
 
 def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]:
@@ -564,7 +580,7 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
         yield from (node, *wires)
         return
     for x, raw in zip((node, *wires), args, strict=False):
-        if isinstance(x, Value) and x._data is not raw:
+        if isinstance(x, Value) and x._raw is not raw:
             then = new_value(raw)
             then._requires_grad = x._requires_grad
             if x._requires_grad:
@@ -577,14 +593,14 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
 
 def seed(root: Value, gradient: Any) -> Any:
     """The upstream gradient of the root, in its shape and dtype and in memory of its own."""
-    if type(gradient) is float and type(root._data) is float:
+    if type(gradient) is float and type(root._raw) is float:
         return gradient
     if isinstance(gradient, Value):
-        gradient = gradient._data
+        gradient = gradient._raw
     raw = to_constant(gradient, root.dtype)
     if shape_of(raw) not in ((), root.shape):
         raise ShapeError(f"backward: gradient= has shape {shape_of(raw)}, {describe(root)} has {root.shape}.")
-    return float(raw) if type(root._data) is float else np.full(root.shape, raw, root.dtype)
+    return float(raw) if type(root._raw) is float else np.full(root.shape, raw, root.dtype)
 
 
 # ---------------------------------------------------------------------------------------- the gates that the walk uses

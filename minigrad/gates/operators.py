@@ -60,7 +60,7 @@ def method(gate: Gate) -> Callable[..., Any]:
     left, right = gate.local[0], gate.local[-1]
 
     def unary(a: Value) -> Any:
-        x = a._data
+        x = a._raw
         if type(x) is not float:
             return gate(a)
         try:
@@ -71,16 +71,16 @@ def method(gate: Gate) -> Callable[..., Any]:
         if type(out) is not float:
             return gate(a)
         node = new(Value)
-        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
         if local is not None and enabled():
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
         return node
 
     def binary(a: Value, b: Any) -> Any:
-        x = a._data
+        x = a._raw
         if type(b) is Value:
-            y, b_needs = b._data, b._requires_grad
+            y, b_needs = b._raw, b._requires_grad
         else:
             y = b = float(b) if type(b) is int else b
             b_needs = False
@@ -95,7 +95,7 @@ def method(gate: Gate) -> Callable[..., Any]:
         if type(out) is not float:
             return gate(a, b)
         node = new(Value)
-        node._data, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
         if (da is not None or db is not None) and enabled():
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db

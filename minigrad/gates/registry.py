@@ -42,6 +42,6 @@ def register(gate: Gate, domain: Any = None, hint: Any = None) -> Gate:
         raise ValueError(f"a gate named {gate.name!r} is in the catalogue already.")
     gate.__module__ = "minigrad.gates"
     gate.domain = domain if domain is not None else [(-2.0, 2.0)] * (gate.arity or 2)
-    gate.hint = hint
+    gate.hint, gate.fresh = hint, True
     REGISTRY[gate.name] = gate
     return gate

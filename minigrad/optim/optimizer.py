@@ -52,14 +52,14 @@ class Flat:
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
         for i, (p, known) in enumerate(zip(self.params, self.known, strict=True)):
-            if p._data is not known:
+            if p._raw is not known:
                 if p.size != self.slices[i].stop - self.slices[i].start:
                     raise ShapeError(f"optimizer: {name_of(p, i)} changed its size; make a new optimizer.")
                 where = self.slices[i]
-                self.data[where] = p._data if isinstance(p._data, float) else p._data.reshape(-1)
-                if not isinstance(p._data, float):  # the array assigned stays as it is: from now on p views our buffer
-                    p._data = self.data[where].reshape(p.shape)
-                self.known[i] = p._data
+                self.data[where] = p._raw if isinstance(p._raw, float) else p._raw.reshape(-1)
+                if not isinstance(p._raw, float):  # the array assigned stays as it is: from now on p views our buffer
+                    p._raw = self.data[where].reshape(p.shape)
+                self.known[i] = p._raw
 
     def runs(self) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
@@ -90,8 +90,8 @@ class Flat:
         """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                if isinstance(p._data, float):
-                    self.known[i] = p._data = self.data[self.slices[i]].item()
+                if isinstance(p._raw, float):
+                    self.known[i] = p._raw = self.data[self.slices[i]].item()
                 p._number = tick()
 
 
