@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -244,6 +245,20 @@ def test_infinite_and_undefined_numbers_are_shown() -> None:
     assert drawn["v2"] == ["y", "-0", "-inf"]
 
 
+def test_a_closed_wire_sends_0_even_when_upstream_is_infinite() -> None:
+    x = leaf(-1.0, "x")
+    f = x.relu() * math.inf
+    f.backward()
+    drawn = texts(draw(f))
+    assert (drawn["v0"], wire_numbers(drawn["e0"])) == (["x", "-1", "0"], (0.0, 0.0))
+    y = leaf(2.0, "y")
+    f = (y * 0.0) * math.inf  # a factor of 0 is not a closed wire
+    f.backward()
+    assert math.isnan(y.grad)
+    assert texts(draw(f))["v0"] == ["y", "2", "nan"]
+    assert math.isnan(wire_numbers(texts(draw(f))["e0"])[1])
+
+
 # --------------------------------------------------------------------------------------------------------------- arrays
 def test_arrays_show_shapes_and_norms() -> None:
     rng = np.random.default_rng(0)
@@ -374,10 +389,11 @@ def test_text_and_picture_are_the_same_in_another_process_with_other_hashes() ->
         import sys; from test_viz import draw, random_graph
         f = random_graph(3); f.backward()
         sys.stdout.buffer.write(draw(f).source.encode() + draw(f).pipe(format="svg"))"""
+    path = os.pathsep.join(map(str, [Path(__file__).parent, ROOT]))
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, ROOT]))},
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path},
             capture_output=True, check=True, cwd=Path(__file__).parent,
         ).stdout
         for seed in ("1", "2")
