@@ -125,7 +125,7 @@ OPERANDS = {
     "dict": ({}, "dict"),
     "float16": (np.ones(3, np.float16), "float16"),
     "longdouble": (np.ones(3, np.longdouble), "(longdouble|float128)"),
-    "masked": (np.ma.masked_array([1.0, 2.0, 3.0], [1, 0, 0]), "mask"),
+    "masked": (np.ma.masked_array([1.0, 2.0, 3.0], [1, 0, 0]), r"mask|v\.data"),
     "function": (len, "builtin"),
 }
 
@@ -160,6 +160,14 @@ def test_lists_that_contain_values() -> None:
 def test_a_list_of_numbers_is_an_array() -> None:
     assert (mg.Value(np.ones(2)) * [1, 2]).data.tolist() == [1.0, 2.0]
     assert mg.exp([0.0, 0.0]).tolist() == [1.0, 1.0]
+
+
+def test_a_value_of_a_value_with_another_dtype() -> None:
+    """`Value(v)` is `v`: a dtype that it doesn't have can't be granted."""
+    v = mg.Value(np.ones(2))
+    assert mg.Value(v, dtype=np.float64) is v
+    with pytest.raises(TypeError, match="astype"):
+        mg.Value(v, dtype=np.float32)
 
 
 # ------------------------------------------------------------------------------------------------------- backward

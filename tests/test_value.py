@@ -574,6 +574,24 @@ def test_gradients_have_the_shape_and_dtype_of_their_value() -> None:
     assert mixed.grad.dtype == np.float32, "a float64 upstream is cast"
 
 
+def test_python_floats_do_not_upcast_a_stack_of_float32() -> None:
+    for other in (2.0, mg.Value(2.0), 2):
+        single = mg.Value(np.float32(1.0))
+        out = mg.stack([single, other])
+        assert out.dtype == np.float32
+        out.sum().backward()
+        assert single.grad.dtype == np.float32
+    for out in (
+        mg.where(True, mg.Value(np.float32(1.0)), 2.0),
+        mg.maximum(2.0, mg.Value(np.float32(1.0))),
+        mg.clip(mg.Value(np.float32(1.0)), 0.0, 0.5),
+        mg.concatenate([mg.Value(np.ones(2, np.float32)), [2.0]]),
+        mg.Value(np.ones(2, np.float32)) * mg.Value(2.0),
+        mg.Value(np.float32(1.0)) * mg.Value(2.0),
+    ):
+        assert out.dtype == np.float32
+
+
 def test_gradients_share_no_memory() -> None:
     x, y = mg.Value(np.ones(3)), mg.Value(np.ones(3))
     z = x + y
