@@ -78,6 +78,8 @@ def is_value(x: Any) -> bool:
 
 def tidy(out: Any) -> Any:
     """A result in its canonical form: float64 scalars are Python floats, float32 scalars are 0-d arrays."""
+    if type(out) is np.float64:
+        return out.item()
     if isinstance(out, np.ndarray):
         return out if out.ndim or out.dtype == FLOAT32 else out.item()
     if isinstance(out, np.generic):

@@ -178,7 +178,9 @@ class Gate:
     def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
         """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
         for i, x in enumerate(wires):
-            if type(x) is not float and not isinstance(x, Value) and i not in self.plain:
+            if isinstance(x, (float, Value)) or (type(x) is np.ndarray and x.dtype in FLOATS):
+                continue
+            if i not in self.plain:
                 args[i] = to_constant(x, np.result_type(*[v._raw for v in wires if isinstance(v, Value)]))
 
     def rule(self, i: int) -> Callable[..., Any]:
@@ -217,7 +219,7 @@ def times(g: Any, local: Any) -> Any:
     """Upstream times local; a local of bool dtype selects."""
     if type(local) is float:
         return g if local == 1.0 else g * local
-    if type(local) is bool or (type(local) is np.ndarray and local.dtype == np.bool_) or type(local) is np.bool_:
+    if type(local) in (bool, np.bool_) or (type(local) is np.ndarray and local.dtype.char == "?"):
         return select(local, g) if isinstance(g, Value) else bit_select(local, g)
     return g * local
 

@@ -130,6 +130,10 @@ OPERANDS = {
 }
 
 
+if np.dtype(np.longdouble).itemsize == 8:  # a float64 under another name, on some machines
+    OPERANDS = {name: entry for name, entry in OPERANDS.items() if "longdouble" not in name}
+
+
 @pytest.mark.parametrize("name", OPERANDS)
 @pytest.mark.parametrize("x", [mg.Value(2.0), mg.Value(np.ones(3))], ids=["scalar", "array"])
 def test_operands_that_are_no_numbers(name: str, x: mg.Value) -> None:

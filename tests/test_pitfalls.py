@@ -10,6 +10,7 @@ import contextlib
 import copy
 import gc
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -751,7 +752,7 @@ def test_parameters_come_in_the_same_order_in_every_run() -> None:
             capture_output=True,
             text=True,
             check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(filter(None, sys.path))},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         ).stdout
         for seed in ("1", "2")
     }

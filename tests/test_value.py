@@ -100,6 +100,10 @@ REFUSED = {
 }
 
 
+if np.dtype(np.longdouble).itemsize == 8:  # a float64 under another name, on some machines
+    REFUSED = {name: entry for name, entry in REFUSED.items() if "longdouble" not in name}
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_data_without_a_derivative_is_refused_with_advice(name: str) -> None:
     data, text = REFUSED[name]

@@ -45,13 +45,10 @@ def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str =
     >>> hinge_loss(Value([2.0, 0.3, -1.0]), [1, 1, 1], reduction="none").data.tolist()
     [0.0, 0.7, 2.0]
     """
-    labels = np.asarray(labels)
-    shape = shape_of(scores)
-    if shape[1:] == (1,) and len(shape) == 2:
-        scores = scores.reshape(-1)
-    if labels.shape == (*shape_of(scores), 1):
-        labels = labels.reshape(-1)
-    if labels.shape != shape_of(scores):
+    labels, shape = np.asarray(labels), shape_of(scores)
+    if labels.shape in (shape[:1], (*shape[:1], 1)) and shape in (shape[:1], (*shape[:1], 1)):
+        labels = labels.reshape(shape)
+    if labels.shape != shape:
         raise ShapeError(f"hinge_loss: scores {shape} and labels {labels.shape} differ; there is one label per score.")
     if not labels.size:
         raise ShapeError("hinge_loss: the batch is empty.")
@@ -90,7 +87,7 @@ def class_labels(loss: str, scores: Any, labels: Any) -> Any:
         raise ShapeError(f"{loss}: the batch is empty.")
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
-    if labels.min() < 0 or labels.max() >= shape[1]:
+    if labels.astype(np.uint64).max() >= shape[1]:  # a negative number turns into a very large one
         wrong = first_outside(labels, range(shape[1]))
         raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {shape[1] - 1}.")
     return labels
