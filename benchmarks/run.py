@@ -52,6 +52,8 @@ def register() -> None:
 
 def work(pipe: Any, workload: str, name: str) -> None:
     """Build one peer, then answer: the losses of n steps, or the seconds of a block of n steps."""
+    if hasattr(os, "sched_setaffinity"):  # one CPU, the same for all: JAX has no other way to keep to one
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     register()
     from .problems import PROBLEMS
 
@@ -218,7 +220,7 @@ def machine() -> str:
         names = [line.split(":")[1].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")]
         processor = f"{len(names)} x {names[0]}" if names else processor
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return f"{', '.join(versions)}. {platform.system()}, {processor}, one thread each{load}."
+    return f"{', '.join(versions)}. {platform.system()}, {processor}, one CPU{load}."
 
 
 def main() -> None:

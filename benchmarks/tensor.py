@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -300,9 +299,7 @@ def mygrad(problem: Training) -> Step:
 
 @peer("JAX jit", "S1", "T1", "T2", "T3")
 def jax(problem: Training) -> Step:
-    """The whole step compiled, on one CPU: its thread pool takes as many as it is given."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    """The whole step compiled."""
     import jax
     import jax.numpy as jnp
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,10 +36,8 @@ def small(workload: str) -> Any:
 @pytest.fixture(autouse=True)
 def as_before() -> Any:
     """Peers may change process-wide settings, for each has a process of its own when it is timed."""
-    limit, cpus = sys.getrecursionlimit(), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    limit = sys.getrecursionlimit()
     yield
-    if cpus is not None:
-        os.sched_setaffinity(0, cpus)
     gc.enable()
     sys.setrecursionlimit(limit)
 
