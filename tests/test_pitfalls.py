@@ -201,6 +201,53 @@ def test_a_failing_pass_changes_nothing() -> None:
     assert w.grad.tolist() == [7.0, 7.0]
 
 
+def test_perturbation_confusion() -> None:
+    """The variable of an inner derivative must not be taken for the outer one, which has the same number."""
+    assert mg.grad(lambda w: mg.grad(lambda x: x * w)(2.0))(3.0) == 1.0
+    assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    assert mg.grad(lambda x: x * mg.grad(lambda y: x * y * y)(x))(3.0) == 3.0 * 2.0 * 3.0**2  # x · 2x·x
+    vector = np.array([1.0, 2.0])
+    outer = mg.grad(lambda w: (w * mg.grad(lambda x: (x * x * w).sum())(vector)).sum())(vector)
+    np.testing.assert_array_equal(outer, 4.0 * vector**2)
+
+
+def test_transforms_never_touch_grad() -> None:
+    x, w = mg.Value(2.0), mg.Value(np.array([1.0, 3.0]))
+    x.grad = 17.0
+    y = x * x
+    y.grad = 5.0
+    out = mg.grad(lambda v: (v * w).sum() * y)(np.ones(2))
+    np.testing.assert_array_equal(getattr(out, "data", out), [4.0, 12.0])
+    assert (x.grad, y.grad, w.grad) == (17.0, 5.0, None)
+
+
+def test_gradients_from_transforms_share_no_memory() -> None:
+    data = np.ones(3)
+    a, b = mg.grad(lambda p, q: (p + q).sum(), argnums=(0, 1))(data, data)
+    a[:] = 9.0
+    assert b.tolist() == data.tolist() == [1.0] * 3
+    value, slope = mg.value_and_grad(lambda p: p.sum())(data)
+    assert value == 3.0
+    slope[:] = 9.0
+    assert data.tolist() == [1.0] * 3
+
+
+def test_an_argument_without_a_path_gets_zeros() -> None:
+    a, b = mg.grad(lambda p, q: p * 2.0, argnums=(0, 1))(1.0, np.ones((2, 3), np.float32))
+    assert a == 2.0
+    assert b.tolist() == [[0.0] * 3] * 2
+    assert b.dtype == np.float32
+    assert mg.grad(lambda p: 3.0)(1.0) == 0.0
+    assert mg.grad(lambda p: mg.Value(3.0))(1.0) == 0.0
+
+
+def test_a_derivative_inside_no_grad_is_still_a_number() -> None:
+    with mg.no_grad():
+        assert mg.grad(lambda x: x * x)(3.0) == 6.0
+        assert mg.grad(mg.grad(lambda x: x * x))(3.0) == 2.0
+        assert not (mg.Value(1.0) * 2.0).requires_grad
+
+
 # -------------------------------------------------------------------------------------- data that changes meanwhile
 @pytest.mark.parametrize("start", [3.0, np.array([3.0, -1.0])], ids=["scalar", "array"])
 def test_data_rebound_after_the_forward_pass(start: Any) -> None:
