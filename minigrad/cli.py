@@ -24,7 +24,8 @@ PACKAGES = {  # what `minigrad info` looks for, and the extra that brings it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told.
+    """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told,
+    130 after Ctrl-C.
 
     >>> main(["info"])  # doctest: +ELLIPSIS
     minigrad ...
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .demo import run
 
             run(given.out, quick=given.quick)
+    except KeyboardInterrupt:
+        print("minigrad: interrupted", file=sys.stderr)
+        return 130  # what a shell expects after Ctrl-C
     except (MinigradError, OSError) as error:
         print(f"minigrad: {error}", file=sys.stderr)
         return 1

@@ -76,6 +76,9 @@ def test_errors_of_minigrad_are_told_and_others_are_not_hidden(monkeypatch, caps
     monkeypatch.setattr(minigrad.demo, "run", fails(errors.ShapeError("it does not fit")))
     assert cli.main(["demo"]) == 1
     assert capsys.readouterr().err == "minigrad: it does not fit\n"
+    monkeypatch.setattr(minigrad.demo, "run", fails(KeyboardInterrupt()))
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "minigrad: interrupted\n"
     monkeypatch.setattr(minigrad.demo, "run", fails(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["demo"])

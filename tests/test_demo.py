@@ -11,6 +11,7 @@ import pytest
 
 from minigrad import data, demo, nn
 from minigrad.demo import checking, circuits, digits, moons, page, spiral
+from minigrad.train import History
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,13 @@ def test_a_network_untangles_the_spiral():
     loss, accuracy = spiral.train_softmax(spiral.small_normal(nn.MLP([2, 100, 3]), random), X, y, updates=10_000)
     assert 0.235 <= loss <= 0.26
     assert accuracy >= 0.97
+
+
+@pytest.mark.parametrize("train", [digits.train_svm, digits.train_mlp])
+def test_ctrl_c_ends_the_tour_and_not_only_one_training(monkeypatch, split, train):
+    monkeypatch.setattr(digits, "fit", lambda *args, **kwargs: History(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        train(split, epochs=1)
 
 
 def test_only_the_network_separates_the_moons():
@@ -166,7 +174,8 @@ def test_the_page_and_the_terminal_give_the_same_numbers(tour):
 
 def test_text_is_escaped(tmp_path):
     hostile = "<script>alert('1')</script> & \"quotes\""
-    section = page.Section(hostile, hostile, [hostile, page.Table([hostile], [[hostile]]), ("a\"b.png", hostile)])
+    table = page.Table([hostile, hostile], [[hostile, hostile]])
+    section = page.Section(hostile, hostile, [hostile, table, ('a"b.png', hostile)])
     text = page.write_page(tmp_path, [section], quick=False).read_text()
     assert "<script" not in text
     assert 'a"b' not in text

@@ -13,6 +13,7 @@ from ..data import load_digits
 from ..train import History, evaluate, fit
 from ..value import no_grad
 from ..viz import plot_history
+from .interrupts import finished
 from .page import Section, Table
 
 __all__ = ["SEED", "read_digits", "train_mlp", "train_svm"]
@@ -29,7 +30,7 @@ def train_svm(digits: Any, epochs: int) -> tuple[nn.Module, float, History]:
         model, (digits.X_train, digits.y_train), loss=loss, optimizer=optimizer, epochs=epochs,
         validation=(digits.X_test, digits.y_test), rng=SEED,
     )  # fmt: skip
-    return model, first, history
+    return model, first, finished(history)
 
 
 def train_mlp(digits: Any, epochs: int) -> tuple[nn.Module, float, History]:
@@ -42,7 +43,7 @@ def train_mlp(digits: Any, epochs: int) -> tuple[nn.Module, float, History]:
         model, (digits.X_train, digits.y_train), loss=loss, optimizer=optim.Adam(model.parameters(), lr=3e-3),
         epochs=epochs, validation=(digits.X_test, digits.y_test), rng=SEED,
     )  # fmt: skip
-    return model, first, history
+    return model, first, finished(history)
 
 
 def read_digits(folder: Path, quick: bool = False) -> Section:

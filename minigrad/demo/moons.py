@@ -9,6 +9,7 @@ from .. import nn, optim
 from ..data import DataLoader, make_moons
 from ..train import evaluate, fit
 from ..viz import decision_boundary
+from .interrupts import finished
 from .page import Section, Table
 
 __all__ = ["separate_moons", "train_binary"]
@@ -19,7 +20,8 @@ SEED = 0
 def train_binary(model: nn.Module, X: Any, y: Any, epochs: int) -> dict[str, float]:
     """Train on labels -1 and +1 with the binary hinge loss, whole data at a time; the loss and accuracy in the end."""
     optimizer = optim.Adam(model.parameters(), lr=0.02)
-    fit(model, DataLoader(X, y, batch_size=len(X)), loss=nn.HingeLoss(), optimizer=optimizer, epochs=epochs)
+    history = fit(model, DataLoader(X, y, batch_size=len(X)), loss=nn.HingeLoss(), optimizer=optimizer, epochs=epochs)
+    finished(history)
     return evaluate(model, (X, y), loss=nn.HingeLoss())
 
 

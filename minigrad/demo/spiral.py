@@ -15,6 +15,7 @@ from ..data import DataLoader, make_spiral
 from ..train import accuracy, fit
 from ..value import no_grad
 from ..viz import decision_boundary
+from .interrupts import finished
 from .page import Section, Table
 
 __all__ = ["small_normal", "train_softmax", "untangle_spiral"]
@@ -39,7 +40,7 @@ def train_softmax(model: nn.Module, X: Any, y: Any, updates: int) -> tuple[float
     groups = [{"params": weights, "weight_decay": REGULARISATION}, {"params": biases}]
     loss = nn.CrossEntropyLoss()
     sgd = optim.SGD(groups, lr=1.0)
-    fit(model, DataLoader(X, y, batch_size=len(X)), loss=loss, optimizer=sgd, epochs=updates)
+    finished(fit(model, DataLoader(X, y, batch_size=len(X)), loss=loss, optimizer=sgd, epochs=updates))
     with no_grad():
         scores = model(X)
         penalty = sum([0.5 * REGULARISATION * float((w * w).sum()) for w in weights])
