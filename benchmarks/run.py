@@ -63,17 +63,13 @@ def work(pipe: Any, workload: str, name: str) -> None:
         while (request := pipe.recv()) is not None:
             what, steps = request
             start = time.perf_counter()
-            losses = [step() for _ in range(steps)] if what == "losses" else run(step, steps)
-            pipe.send(losses or time.perf_counter() - start)
+            losses = [step() for _ in range(steps)]
+            seconds = time.perf_counter() - start
+            pipe.send(losses if what == "losses" else seconds)
     except ModuleNotFoundError as error:
         pipe.send(f"skipped: {error.name} is not installed" if error.name != "minigrad" else str(error))
     except Exception:
         pipe.send(traceback.format_exc())
-
-
-def run(step: Callable[[], float], steps: int) -> None:
-    for _ in range(steps):
-        step()
 
 
 def measure(pipe: Any, function: Callable[[], Any]) -> None:

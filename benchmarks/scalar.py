@@ -126,7 +126,7 @@ def python_lists(problem: Training) -> Step:
         for k in range(last + 1):
             weights[k] = [moved(row, slopes) for row, slopes in zip(weights[k], gw[k], strict=True)]
             biases[k] = moved(biases[k], gb[k])
-        return loss
+        return float(loss)
 
     def moved(numbers: list[float], slopes: list[float]) -> list[float]:
         return [v - problem.lr * d for v, d in zip(numbers, slopes, strict=True)]
