@@ -578,6 +578,17 @@ def test_gradients_have_the_shape_and_dtype_of_their_value() -> None:
     assert mixed.grad.dtype == np.float32, "a float64 upstream is cast"
 
 
+def test_recorded_gradients_have_the_dtype_of_their_value_too() -> None:
+    double = mg.Value(np.array([2.0, 3.0]))
+    single = mg.Value(np.ones(2, np.float32))
+    first = mg.grad(lambda x: mg.sum(x * x * double))
+    assert first(single).dtype == np.float32
+    assert mg.grad(lambda x: mg.sum(first(x) * double))(single).dtype == np.float32
+    second = mg.grad(lambda x: mg.sum(first(x) * double))(np.ones(2, np.float32))
+    assert second.dtype == np.float32
+    assert second.tolist() == [8.0, 18.0]
+
+
 def test_python_floats_do_not_upcast_a_stack_of_float32() -> None:
     for other in (2.0, mg.Value(2.0), 2):
         single = mg.Value(np.float32(1.0))
