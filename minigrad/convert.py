@@ -35,8 +35,8 @@ def to_constant(x: Any, dtype: Any) -> Any:
     if isinstance(x, (float, int, np.integer, np.bool_)) and not isinstance(x, np.float32):
         return float(x)
     array = to_array(x)
-    if array.dtype.kind in "iub":
-        return array.astype(dtype)
+    if array.dtype.kind in "iub" or (array.dtype == FLOAT64 and not isinstance(x, (np.ndarray, np.generic))):
+        return array.astype(dtype)  # Python's numbers, even in a list, take the dtype of what they meet
     if array.dtype not in (FLOAT64, FLOAT32):
         raise DtypeError(advice(array.dtype))
     return array

@@ -152,8 +152,7 @@ class Gate:
         node = new_value(out)
         if needs and recording.get():
             node._requires_grad, node.gate = True, self
-            scalar = type(args[0]) is type(args[-1]) is float
-            if scalar and self.local is not None and self.arity == len(args) < 3 and not params:
+            if self.local is not None and not params and type(out) is float and set(map(type, args)) == {float}:
                 node._keep_locals(self, wires, args)
             else:
                 node._saved = (wires, (out, *args), params)
@@ -249,8 +248,8 @@ class Value(Methods):
     _requires_grad: bool
     _number: float  # creation order
     _a: Any  # a scalar gate keeps its one or two wires ...
-    _da: Any  # ... each with its local gradient, None where no gradient flows
-    _b: Any
+    _da: Any  # ... each with its local gradient, None where no gradient flows;
+    _b: Any  # one with more wires keeps them as a tuple in _a, and the locals in _da
     _db: Any
     _saved: Any  # any other gate: (wires, (out, *raw inputs), params); None for a scalar gate
 
@@ -258,7 +257,9 @@ class Value(Methods):
         return data if isinstance(data, cls) else object.__new__(cls)
 
     def __init__(self, data: Any, label: str = "", requires_grad: bool = True, dtype: Any = None) -> None:
-        if data is self:
+        if data is self:  # Value(v) is v
+            if dtype is not None and np.dtype(dtype) != self.dtype:
+                raise DtypeError(f"{describe(self)} is {self.dtype}: use v.astype({np.dtype(dtype).name!r}).")
             return
         self._raw = to_data(data, dtype)
         self.label, self.grad, self.gate, self._saved = label, None, None, None
@@ -303,7 +304,7 @@ class Value(Methods):
         if self._saved is not None:
             wires, (_, *args), _ = self._saved
             return tuple([x if isinstance(x, Value) else raw for x, raw in zip(wires, args, strict=False)])
-        return (self._a, self._b)[: self.gate.arity]
+        return self._a if type(self._da) is tuple else (self._a, self._b)[: self.gate.arity]
 
     shape = property(lambda self: () if type(self._raw) is float else self._raw.shape, doc="() for a scalar.")
     ndim = property(lambda self: len(self.shape), doc="How many axes.")
@@ -335,6 +336,9 @@ class Value(Methods):
         if type(self._raw) is not float:
             data = np.array2string(self._raw, separator=", ", prefix="Value(", threshold=50)
         return f"Value({data}{name}{made})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __float__(self) -> float:
         return self.item()
@@ -381,11 +385,12 @@ class Value(Methods):
             gradient = 1.0
         with np.errstate(all="ignore"):
             grads = pull(self, seed(self, gradient))
-        for v in grads:
-            if v.gate is None and v.grad is not None and np.shape(v.grad) not in ((), v.shape):
-                raise ShapeError(f"backward: {describe(v)} has a .grad of shape {np.shape(v.grad)}: set it to None.")
-        sums = [(v, v.grad + g) for v, g in grads.items() if v.gate is None and v.grad is not None]
-        for value, g in (*grads.items(), *sums):  # nothing is written before everything is known
+        before = [v for v in grads if v.gate is None and v.grad is not None]
+        for v in before:
+            if shape_of(v.grad) not in ((), v.shape):
+                raise ShapeError(f"backward: {describe(v)} has a .grad of shape {shape_of(v.grad)}: set it to None.")
+            grads[v] = v.grad + grads[v]
+        for value, g in grads.items():  # nothing is written before everything is known
             value.grad = g
 
     def local_gradients(self) -> tuple[Any, ...]:
@@ -397,7 +402,8 @@ class Value(Methods):
         if self.gate is None or not self.gate.elementwise:
             return (None,) * len(self.inputs)
         if self._saved is None:
-            return tuple([None if d is None else float(d) for d in (self._da, self._db)[: self.gate.arity]])
+            locals_ = self._da if type(self._da) is tuple else (self._da, self._db)[: self.gate.arity]
+            return tuple([None if d is None else float(d) for d in locals_])
         gate, (wires, args, params) = self.gate, self._saved
         ones = () if gate.local is not None else (seed(self, 1.0),)  # a vjp at upstream 1 is the local gradient
         with np.errstate(all="ignore"):
@@ -409,11 +415,22 @@ class Value(Methods):
 
     def _keep_locals(self, gate: Gate, wires: tuple[Any, ...], args: list[Any]) -> None:
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
-        self._a, self._b, self._da, self._db = wires[0], wires[-1], None, None
-        if needs_gradient(self._a):
-            self._da = tidy(ieee(gate.rule(0), (self._raw, *args)))
-        if len(wires) == 2 and needs_gradient(self._b):
-            self._db = tidy(ieee(gate.rule(1), (self._raw, *args)))
+        numbers = (self._raw, *args)
+        self._a, self._b, self._da, self._db = wires, None, None, None
+        if gate.arity is None:
+            slopes = ieee(gate.rule(0), numbers)
+            check_count(gate, slopes, wires)
+            self._da = tuple([d if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)])
+        elif gate.arity > 2:
+            self._da = tuple(
+                [tidy(ieee(gate.rule(i), numbers)) if needs_gradient(x) else None for i, x in enumerate(wires)]
+            )
+        else:
+            self._a, self._b = wires[0], wires[-1]
+            if needs_gradient(self._a):
+                self._da = tidy(ieee(gate.rule(0), numbers))
+            if gate.arity == 2 and needs_gradient(self._b):
+                self._db = tidy(ieee(gate.rule(1), numbers))
 
 
 def new_value(data: Any) -> Value:
@@ -441,7 +458,14 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
     for node in order:
         g = grads[node]
         if raw and node._saved is None:  # a scalar gate: upstream times the stored local, wire by wire
-            if (local := node._da) is not None:
+            if type(local := node._da) is tuple:
+                for x, slope in zip(node._a, local, strict=True):
+                    if slope is not None:
+                        d = times(g, slope) if type(slope) is bool else g * slope
+                        have = grads[x]
+                        grads[x] = d if have is None else have + d
+                continue
+            if local is not None:
                 d = g * local
                 if d != d and local is False:  # a closed wire: 0, even when upstream is infinite
                     d = 0.0
@@ -479,6 +503,12 @@ def tape(root: Value) -> tuple[list[Value], dict[Value, Any]]:
             continue
         order.append(node)
         if node._saved is None:
+            if type(node._da) is tuple:
+                for x, slope in zip(node._a, node._da, strict=True):
+                    if slope is not None and x not in grads:
+                        grads[x] = None
+                        stack.append(x)
+                continue
             if node._da is not None and node._a not in grads:
                 grads[node._a] = None
                 stack.append(node._a)
@@ -543,9 +573,13 @@ def joint_parts(gate: Gate, g: Any, wires: tuple[Any, ...], args: Any, params: d
         parts = [times(g, local) for local in ieee(gate.local, args, params)]
     else:
         parts = ieee(gate.vjp, (g, *args), params)
+    check_count(gate, parts, wires)
+    return parts
+
+
+def check_count(gate: Gate, parts: Any, wires: tuple[Any, ...]) -> None:
     if len(parts) != len(wires):
         raise GradientError(f"{gate.name}: its derivative has {len(parts)} entries, for {len(wires)} wires.")
-    return parts
 
 
 def zeros(data: Any) -> Any:
@@ -614,7 +648,7 @@ def bit_select(mask: Any, x: Any) -> Any:
     """`np.where(mask, x, 0)`; large arrays by their bits, without a branch per number (up to 10 times faster)."""
     if type(x) is not np.ndarray or not x.ndim:
         return tidy(np.where(mask, x, 0.0))
-    if x.size < 4096 or type(mask) is not np.ndarray or mask.shape != x.shape or not x.flags.c_contiguous:
+    if x.size < 1024 or type(mask) is not np.ndarray or mask.shape != x.shape or not x.flags.c_contiguous:
         return np.where(mask, x, x.dtype.type(0))
     bits = mask.astype(INTEGERS[x.dtype])  # 1 or 0 ...
     np.negative(bits, out=bits)  # ... as all ones or all zeros
@@ -633,7 +667,7 @@ def expand(g: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
     if axis is not None and not keepdims and shape:
         reduced = {a % len(shape) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))}
         g = reshape(g, tuple([1 if i in reduced else n for i, n in enumerate(shape)]))
-    return broadcast_to(g, shape)
+    return broadcast_to(g, shape) if isinstance(g, Value) else spread(g, shape)
 
 
 def spread(x: Any, shape: Any) -> Any:

@@ -70,3 +70,9 @@ def test_graphviz_pure_is_asked_for_where_it_has_wheels():
 
 def test_the_package_says_that_it_is_typed():
     assert (Path(minigrad.__file__).parent / "py.typed").exists()
+
+
+def test_the_types_of_the_methods_are_fresh():
+    written = subprocess.run([sys.executable, "-m", "minigrad.gates"], capture_output=True, text=True, check=True, cwd=ROOT)
+    stored = (ROOT / "minigrad" / "value_methods.pyi").read_text()
+    assert written.stdout == stored, "run: python -m minigrad.gates > minigrad/value_methods.pyi"

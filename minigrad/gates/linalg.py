@@ -58,7 +58,7 @@ def affine(x: Any, weight: Any, bias: Any) -> Any:
 
 def flat(x: Any) -> Any:
     """All but the last axis as one: a batch of rows."""
-    return x if len(shape_of(x)) == 2 else x.reshape(-1, shape_of(x)[-1])
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 @lru_cache(maxsize=64)
@@ -100,10 +100,10 @@ def weighted_sum(*wires: Any) -> Any:
     return add_up(map(operator.mul, wires[:n], wires[n : 2 * n]), wires[-1])
 
 
-def neuron_wires(g: Any, out: Any, *wires: Any) -> tuple[Any, ...]:
-    """To each weight upstream times its input, to each input upstream times its weight, to the bias upstream."""
+def neuron_slopes(out: Any, *wires: Any) -> tuple[Any, ...]:
+    """To each weight its input, to each input its weight, to the bias 1."""
     n = len(wires) // 2
-    return (*[g * x for x in wires[n : 2 * n]], *[g * w for w in wires[:n]], g)
+    return (*wires[n : 2 * n], *wires[:n], 1.0)
 
 
 neuron = row(  # a whole scalar neuron, w·x + b, as one gate: neuron([*weights, *inputs, bias])
@@ -111,7 +111,6 @@ neuron = row(  # a whole scalar neuron, w·x + b, as one gate: neuron([*weights,
     weighted_sum,
     scalar=weighted_sum,
     symbol="w·x+b",
-    elementwise=True,
-    vjp=neuron_wires,
+    local=neuron_slopes,
     domain=[call((), (), (), (), ())],
 )

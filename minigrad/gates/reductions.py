@@ -41,7 +41,7 @@ def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) ->
 def top(x: Any, axis: Any) -> Any:
     """The largest number along `axis`, or 0 where that is infinite: what the softmax family subtracts first."""
     largest = np.maximum.reduce(x, axis=axis, keepdims=True)
-    return np.where(np.isfinite(largest), largest, 0.0)
+    return largest if np.isfinite(add_up(largest, axis=None)) else np.where(np.isfinite(largest), largest, 0.0)
 
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

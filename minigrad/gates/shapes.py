@@ -42,6 +42,11 @@ def cut(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
     return tuple([getitem(g, (*lead, slice(start, end))) for start, end in pairwise(ends)])
 
 
+def common_dtype(xs: Any) -> Any:
+    """That of the arrays; Python floats don't count, unless there is nothing else."""
+    return np.result_type(*({x.dtype for x in xs if isinstance(x, np.ndarray)} or {np.float64}))
+
+
 def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
     lead = (slice(None),) * (axis % len(shape_of(out)))
     return tuple([getitem(g, (*lead, i)) for i in range(len(xs))])
@@ -84,7 +89,7 @@ concatenate = row(
 )
 stack = row(
     "stack",
-    lambda *xs, axis=0: np.stack(xs, axis=axis),
+    lambda *xs, axis=0: np.stack(xs, axis=axis, dtype=common_dtype(xs)),
     vjp=unstack,
     domain=[call((2, 3), (2, 3)), call((2, 3), (2, 3), axis=-1), call((), (), ())],
 )

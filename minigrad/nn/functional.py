@@ -95,7 +95,7 @@ def class_labels(loss: str, scores: Any, labels: Any) -> Any:
 
 def first_outside(labels: Any, allowed: Any) -> str:
     index = int(np.argmax(~np.isin(labels, list(allowed))))
-    return f"{labels.flat[index]!r} (number {index})".replace("np.", "")
+    return f"{labels.flat[index].item()!r} (number {index})"
 
 
 def reduce(loss: str, each: Any, reduction: str) -> Any:

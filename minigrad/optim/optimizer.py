@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..convert import shape_of
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, tick
 
 __all__ = ["Group", "Optimizer", "Slots"]
 
+BLOCK = 65536
 Group = dict[str, Any]  # a parameter group: its parameters and its hyper-parameters, as in PyTorch
 
 
@@ -81,9 +83,9 @@ class Flat:
             if g is None:
                 pieces.append(self.scratch[where])  # not used
                 continue
-            if np.shape(g) != p.shape:
-                raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {np.shape(g)}.")
-            pieces.append(np.reshape(g, -1))
+            if shape_of(g) != p.shape:
+                raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {shape_of(g)}.")
+            pieces.append(g.reshape(-1) if type(g) is np.ndarray else np.reshape(g, -1))
         np.concatenate(pieces, out=self.grad, casting="same_kind")
 
     def release(self) -> None:
@@ -144,7 +146,8 @@ class Optimizer:
                 flat.adopt()
                 with np.errstate(all="ignore"):
                     for where, t in flat.runs():
-                        self.update(flat.data[where], flat.grad[where], Slots(flat, where), t, group)
+                        for block in blocks(where):
+                            self.update(flat.data[block], flat.grad[block], Slots(flat, block), t, group)
                 flat.release()
         return loss
 
@@ -211,6 +214,11 @@ class Optimizer:
                 for name, array in memory.items():
                     if name != "step":
                         Slots(flat, where)[name][...] = np.reshape(array, -1)
+
+
+def blocks(where: slice) -> list[slice]:
+    """The slice in pieces that stay in the processor's cache from one call of an update to the next."""
+    return [slice(i, min(i + BLOCK, where.stop)) for i in range(where.start, where.stop, BLOCK)]
 
 
 def name_of(p: Value, i: int) -> str:
