@@ -73,15 +73,22 @@ def minigrad(problem: Training) -> Step:
 
 @peer("minigrad, n-ary neuron", "S1")
 def minigrad_neuron(problem: Training) -> Step:
-    """The same network and loop, but a neuron's sum of products is one gate."""
+    """The same network and loop, but a neuron is one gate: w·x + b, and one of our own with the ReLU in it."""
     import minigrad as mg
 
     from .micrograd_nn import MLP, Neuron
 
+    def forward(*wires: float) -> float:
+        return max(0.0, mg.neuron.forward(*wires))
+
+    def local(out: float, *wires: float) -> tuple[float, ...]:
+        return mg.neuron.local(out, *wires) if out > 0 else (False,) * len(wires)
+
+    relu_neuron = mg.Gate("relu_neuron", forward, scalar=forward, local=local)
+
     class OneGate(Neuron):
         def __call__(self, x: Any) -> Any:
-            act = mg.neuron([*self.w, *x, self.b])
-            return act.relu() if self.nonlin else act
+            return (relu_neuron if self.nonlin else mg.neuron)([*self.w, *x, self.b])
 
     model = MLP(2, problem.sizes[1:])
     for neuron in [neuron for layer in model.layers for neuron in layer.neurons]:

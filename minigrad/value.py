@@ -38,6 +38,7 @@ __all__ = ["Gate", "Value", "no_grad"]
 tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
 recording: ContextVar[bool] = ContextVar("recording", default=True)  # per thread and per async task
 new = object.__new__
+FLOAT = frozenset({float})
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -126,20 +127,19 @@ class Gate:
         if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], (list, tuple)):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
-        args, values, needs = list(inputs), 0, False
+        args, needs = list(inputs), []  # the raw numbers; for each Value among the inputs, whether it wants a gradient
         for i, x in enumerate(inputs):
             if isinstance(x, Value):
                 args[i] = x._raw
-                values += 1
-                needs = needs or x._requires_grad
-        if not values and not params:
+                needs.append(x._requires_grad)
+        if not needs and not params:
             return self.compute(args, params)
-        wires = inputs[: self.arity]  # behind the wires come parameters given by position: sum(x, 0)
+        wires = inputs if self.arity is None else inputs[: self.arity]  # then come parameters by position: sum(x, 0)
         try:
-            if params or len(inputs) != self.arity:
+            if params or len(inputs) != self.arity is not None:
                 self.check_parameters(inputs, params)
-            if values != len(wires):
-                if not values:
+            if len(needs) != len(wires):
+                if not needs:
                     return self.compute(args, params)
                 self.convert_constants(wires, args)
             out = self.compute(args, params)
@@ -150,10 +150,10 @@ class Gate:
         if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
             raise DtypeError(f"{self.name}: forward returned {describe(out)}; a gate computes floats or float arrays.")
         node = new_value(out)
-        if needs and recording.get():
+        if True in needs and recording.get():
             node._requires_grad, node.gate = True, self
-            if self.local is not None and not params and type(out) is float and set(map(type, args)) == {float}:
-                node._keep_locals(self, wires, args)
+            if self.local is not None and not params and type(out) is float and FLOAT.issuperset(map(type, args)):
+                node._keep_locals(self, wires, args, all(needs) and len(needs) == len(wires))
             else:
                 node._saved = (wires, (out, *args), params)
         return node
@@ -190,7 +190,7 @@ class Gate:
 
     def compute(self, args: list[Any] | tuple[Any, ...], params: dict[str, Any]) -> Any:
         """The forward rule on raw numbers.  A scalar is a Python float, and its math errors follow IEEE: 1/0 is inf."""
-        if args and type(args[0]) is float and all([type(x) is float for x in args]):
+        if args and type(args[0]) is float and FLOAT.issuperset(map(type, args)):
             if self.scalar is not None:
                 try:
                     if type(out := self.scalar(*args, **params)) is float:
@@ -413,24 +413,21 @@ class Value(Methods):
                 slopes = [ieee(gate.rule(i), (*ones, *args), params) for i in range(gate.arity)]
         return tuple([tidy(d * 1.0) if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)])
 
-    def _keep_locals(self, gate: Gate, wires: tuple[Any, ...], args: list[Any]) -> None:
+    def _keep_locals(self, gate: Gate, wires: tuple[Any, ...], args: list[Any], all_need: bool) -> None:
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
         numbers = (self._raw, *args)
-        self._a, self._b, self._da, self._db = wires, None, None, None
+        slopes: Any
         if gate.arity is None:
-            slopes = ieee(gate.rule(0), numbers)
+            slopes = ieee(gate.local, numbers)
             check_count(gate, slopes, wires)
-            self._da = tuple([d if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)])
-        elif gate.arity > 2:
-            self._da = tuple(
-                [tidy(ieee(gate.rule(i), numbers)) if needs_gradient(x) else None for i, x in enumerate(wires)]
-            )
+            if not all_need:
+                slopes = [d if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)]
         else:
-            self._a, self._b = wires[0], wires[-1]
-            if needs_gradient(self._a):
-                self._da = tidy(ieee(gate.rule(0), numbers))
-            if gate.arity == 2 and needs_gradient(self._b):
-                self._db = tidy(ieee(gate.rule(1), numbers))
+            slopes = [tidy(ieee(gate.rule(i), numbers)) if needs_gradient(x) else None for i, x in enumerate(wires)]
+        if len(wires) < 3 and gate.arity is not None:
+            self._a, self._da, self._b, self._db = wires[0], slopes[0], wires[-1], slopes[1] if wires[1:] else None
+        else:
+            self._a, self._da, self._b, self._db = wires, tuple(slopes), None, None
 
 
 def new_value(data: Any) -> Value:
@@ -461,7 +458,9 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
             if type(local := node._da) is tuple:
                 for x, slope in zip(node._a, local, strict=True):
                     if slope is not None:
-                        d = times(g, slope) if type(slope) is bool else g * slope
+                        d = g * slope
+                        if d != d:
+                            d = times(g, slope)
                         have = grads[x]
                         grads[x] = d if have is None else have + d
                 continue
@@ -507,7 +506,8 @@ def tape(root: Value) -> tuple[list[Value], dict[Value, Any]]:
                 for x, slope in zip(node._a, node._da, strict=True):
                     if slope is not None and x not in grads:
                         grads[x] = None
-                        stack.append(x)
+                        if x.gate is not None:
+                            stack.append(x)
                 continue
             if node._da is not None and node._a not in grads:
                 grads[node._a] = None

@@ -40,7 +40,8 @@ def attach() -> None:
 
 def reflected(gate: Gate) -> Callable[[Any, Any], Any]:
     """`2 - v` calls v.__rsub__(2): the same gate, the wires in their written order."""
-    return lambda self, other: gate(other, self)
+    operator = method(gate)
+    return lambda self, other: operator(other, self)
 
 
 def compared(gate: Gate) -> Callable[[Any, Any], Any]:
@@ -77,8 +78,12 @@ def method(gate: Gate) -> Callable[..., Any]:
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
         return node
 
-    def binary(a: Value, b: Any) -> Any:
-        x = a._raw
+    def binary(a: Any, b: Any) -> Any:
+        if type(a) is Value:
+            x, a_needs = a._raw, a._requires_grad
+        else:
+            x = a = float(a) if type(a) is int else a
+            a_needs = False
         if type(b) is Value:
             y, b_needs = b._raw, b._requires_grad
         else:
@@ -88,7 +93,7 @@ def method(gate: Gate) -> Callable[..., Any]:
             return gate(a, b)
         try:
             out = scalar(x, y)
-            da = left(out, x, y) if a._requires_grad else None
+            da = left(out, x, y) if a_needs else None
             db = right(out, x, y) if b_needs else None
         except (ArithmeticError, ValueError):
             return gate(a, b)

@@ -49,41 +49,45 @@ class Flat:
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)
         self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
+        self.shapes = [p.shape for p in params]
         self.adopt()
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
         for i, (p, known) in enumerate(zip(self.params, self.known, strict=True)):
-            if p._raw is not known:
-                if p.size != self.slices[i].stop - self.slices[i].start:
-                    raise ShapeError(f"optimizer: {name_of(p, i)} changed its size; make a new optimizer.")
-                where = self.slices[i]
-                self.data[where] = p._raw if isinstance(p._raw, float) else p._raw.reshape(-1)
-                if not isinstance(p._raw, float):  # the array assigned stays as it is: from now on p views our buffer
-                    p._raw = self.data[where].reshape(p.shape)
-                self.known[i] = p._raw
+            if p._raw is known:
+                continue
+            if p.shape != self.shapes[i]:
+                raise ShapeError(
+                    f"optimizer: {name_of(p, i)} had the shape {self.shapes[i]} and has {p.shape}; make a new optimizer."
+                )
+            where = self.slices[i]
+            if isinstance(p._raw, float):
+                self.data[where] = p._raw
+            else:  # the array assigned stays as it is: from now on p views our buffer
+                self.data[where] = p._raw.reshape(-1)
+                p._raw = self.data[where].reshape(p.shape)
+            self.known[i] = p._raw
 
     def runs(self) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        steps = [t + 1 if p.grad is not None else 0 for p, t in zip(self.params, self.steps, strict=True)]
-        runs = []
-        for t, members in groupby(range(len(steps)), key=steps.__getitem__):
-            run = list(members)
-            if t:
-                runs.append((slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t))
         self.gather()
+        steps = [0 if p.grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
+        if 0 < min(steps) == max(steps):  # as nearly always
+            self.steps = steps
+            return [(slice(0, len(self.data)), steps[0])]
         self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
-        return runs
+        members = [(t, list(run)) for t, run in groupby(range(len(steps)), key=steps.__getitem__)]
+        return [(slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t) for t, run in members if t]
 
     def gather(self) -> None:
         """All gradients in one array, copied: an update may write on it."""
         pieces = []
-        for i, (p, where) in enumerate(zip(self.params, self.slices, strict=True)):
+        for i, p in enumerate(self.params):
             g = p.grad
             if g is None:
-                pieces.append(self.scratch[where])  # not used
-                continue
-            if shape_of(g) != p.shape:
+                g = self.scratch[self.slices[i]]  # a place holder
+            elif shape_of(g) != self.shapes[i]:
                 raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {shape_of(g)}.")
             pieces.append(g.reshape(-1) if type(g) is np.ndarray else np.reshape(g, -1))
         np.concatenate(pieces, out=self.grad, casting="same_kind")
@@ -92,9 +96,9 @@ class Flat:
         """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                if isinstance(p._raw, float):
-                    self.known[i] = p._raw = self.data[self.slices[i]].item()
                 p._number = tick()
+                if not self.shapes[i] and isinstance(p._raw, float):
+                    self.known[i] = p._raw = self.data[self.slices[i]].item()
 
 
 class Optimizer:
@@ -144,10 +148,9 @@ class Optimizer:
             self.check(group)
             for flat in flats:
                 flat.adopt()
-                with np.errstate(all="ignore"):
-                    for where, t in flat.runs():
-                        for block in blocks(where):
-                            self.update(flat.data[block], flat.grad[block], Slots(flat, block), t, group)
+                for where, t in flat.runs():
+                    for block in blocks(where):
+                        self.update(flat.data[block], flat.grad[block], Slots(flat, block), t, group)
                 flat.release()
         return loss
 
