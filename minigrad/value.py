@@ -279,7 +279,7 @@ class Value(Methods):
                 f"{describe(self)} is a result of {self.gate.name}: don't change it in place. "
                 "Assign a new array, or start from v.detach()."
             )
-        # A leaf younger than a gate that it feeds has changed since: see `contributions`.  A result keeps its place.
+        # A leaf younger than a gate that it feeds has changed since: see `chain_rule`.  A result keeps its place.
         self._number = tick() if self.gate is None else int(self._number) + 0.5
 
     @property
@@ -413,6 +413,26 @@ class Value(Methods):
                 slopes = [ieee(gate.rule(i), (*ones, *args), params) for i in range(gate.arity)]
         return tuple([tidy(d * 1.0) if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)])
 
+    def contributions(self) -> tuple[Any, ...]:
+        """What went down each wire in the last backward pass, in the order of `.inputs`: upstream times local.
+
+        `None` for constants, and everywhere before a backward pass.
+
+        >>> x = Value(3.0)
+        >>> f = x * x
+        >>> f.backward()
+        >>> f.contributions(), x.grad
+        ((3.0, 3.0), 6.0)
+        """
+        if self.gate is None or self.grad is None:
+            return (None,) * len(self.inputs)
+        if self._saved is None:
+            slopes = self._da if type(self._da) is tuple else (self._da, self._db)[: self.gate.arity]
+            return tuple([None if d is None else times(self.grad, d) for d in slopes])
+        with np.errstate(all="ignore"):
+            sent = iter(chain_rule(self, self.grad))
+        return tuple([next(sent)[1] if needs_gradient(x) else None for x in self._saved[0]])
+
     def _keep_locals(self, gate: Gate, wires: tuple[Any, ...], args: list[Any], all_need: bool) -> None:
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
         numbers = (self._raw, *args)
@@ -477,12 +497,12 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
                 have = grads[x := node._b]
                 grads[x] = d if have is None else have + d
             continue
-        for x, d in contributions(node, g):
+        for x, d in chain_rule(node, g):
             have = grads[x]
             if have is None:
                 grads[x] = d
             elif type(have) is np.ndarray:
-                have += d  # nobody else holds it: see `contributions`
+                have += d  # nobody else holds it: see `chain_rule`
             else:
                 grads[x] = have + d
     return grads
@@ -524,7 +544,7 @@ def tape(root: Value) -> tuple[list[Value], dict[Value, Any]]:
     return order, grads
 
 
-def contributions(node: Value, g: Any) -> list[tuple[Value, Any]]:
+def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
     """What the gate of `node` sends down each wire for the upstream gradient `g`: (value, contribution) pairs.
 
     Each contribution has its value's shape and dtype, and shares memory with nothing else.

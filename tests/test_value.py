@@ -902,3 +902,28 @@ def test_nan_is_not_hidden() -> None:
     assert math.isnan(mg.relu(mg.Value(nan)).data)
     assert math.isnan(mg.maximum(mg.Value(nan), 1.0).data)
     assert math.isnan(mg.maximum(mg.Value(1.0), nan).data)
+
+
+def test_contributions_are_upstream_times_local() -> None:
+    x, y = mg.Value(-2.0), mg.Value(3.0)
+    f = (x * y) * (x * y)
+    assert f.contributions() == (None, None)  # no backward pass yet
+    f.backward()
+    product = f.inputs[0]
+    assert f.contributions() == (-6.0, 0.0 - 6.0)
+    assert product.contributions() == (product.grad * 3.0, product.grad * -2.0)
+    closed = mg.Value(-1.0)
+    r = closed.relu()
+    (r * np.inf).backward()
+    assert r.contributions() == (0.0,)  # a closed wire sends 0, whatever comes from above
+
+
+def test_contributions_of_gates_that_mix_elements() -> None:
+    A, b = mg.Value(np.arange(6.0).reshape(2, 3)), mg.Value(np.ones(3))
+    out = A @ b
+    out.backward(np.array([1.0, 2.0]))
+    to_A, to_b = out.contributions()
+    np.testing.assert_array_equal(to_A, np.outer([1.0, 2.0], np.ones(3)))
+    np.testing.assert_array_equal(to_b, A.data.T @ [1.0, 2.0])
+    assert (A * 2.0).contributions() == (None, None)
+    assert mg.neuron([mg.Value(2.0), mg.Value(3.0), mg.Value(1.0)]).contributions() == (None,) * 3

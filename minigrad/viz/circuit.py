@@ -5,13 +5,9 @@ Every picture is made from a `Circuit`; nothing here knows how it will be drawn.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..convert import ieee
 from ..errors import ShapeError
 from ..value import Value
 
@@ -90,38 +86,12 @@ def trace(root: Value, max_nodes: int | None = None) -> Circuit:
             name, symbol = (value.gate.name, value.gate.symbol) if value.gate is not None else (None, None)
             label = str(value.label or "")
             nodes.append(Node(target, label, value.data, value.grad, name, symbol, not value.requires_grad))
-            for i, (x, source, local) in enumerate(zip(inputs, sources, value.local_gradients(), strict=True)):
-                sent = None
-                if local is not None and value.grad is not None:
-                    sent = contribution(value.grad, local, x.shape)
-                    if type(sent) is float and math.isnan(sent) and local == 0.0 and is_closed(value, i):
-                        sent = 0.0
-                wires.append(Wire(f"e{len(wires)}", str(source), target, local, sent))
+            slopes, sent = value.local_gradients(), value.contributions()
+            for source, local, d in zip(sources, slopes, sent, strict=True):
+                wires.append(Wire(f"e{len(wires)}", str(source), target, local, None if local is None else d))
         if max_nodes is not None and len(ids) + constants > max_nodes:
             raise ShapeError(
                 f"draw: the graph has more than max_nodes={max_nodes} values and constants. "
                 "Draw a value nearer to its inputs, compute with arrays instead of single numbers, or raise max_nodes."
             )
     return Circuit(tuple(nodes), tuple(wires))
-
-
-def is_closed(value: Value, i: int) -> bool:
-    """Whether a slope of 0 on wire `i` of a scalar gate is a closed wire, as relu's below 0, and not a factor of 0.
-
-    A closed wire sends 0 even when upstream is infinite.
-    """
-    if value.gate is None or not isinstance(value.gate.local, tuple):
-        return False
-    numbers = [x.data if isinstance(x, Value) else x for x in value.inputs]
-    return isinstance(ieee(value.gate.local[i], (value.data, *numbers)), (bool, np.bool_))
-
-
-def contribution(upstream: Any, local: Any, shape: tuple[int, ...]) -> Any:
-    """Upstream times local, or upstream where a bool local selects; summed over axes that were broadcast."""
-    with np.errstate(all="ignore"):
-        selects = isinstance(local, bool) or getattr(local, "dtype", None) == np.bool_
-        sent = np.where(local, upstream, 0.0) if selects else upstream * local
-    extra = np.ndim(sent) - len(shape)
-    stretched = [i + extra for i, n in enumerate(shape) if n == 1 != np.shape(sent)[i + extra]]
-    sent = np.sum(sent, axis=(*range(extra), *stretched)) if extra or stretched else sent
-    return np.reshape(sent, shape) if shape else float(sent)

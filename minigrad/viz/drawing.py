@@ -13,6 +13,7 @@ import graphviz
 import numpy as np
 
 from ..errors import DtypeError
+from ..io import atomic_write
 from ..value import Value
 from .circuit import Circuit, Node, Wire, trace
 from .renderer import render
@@ -53,26 +54,15 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         path = pathlib.Path(outfile or f"{os.fspath(filepath)}.{'.'.join(reversed(kind.split(':')))}")
         if raise_if_result_exists and path.exists():
             raise graphviz.FileExistsError(f"output file exists: {os.fspath(path)!r}")
-        write(path, render(self.source, kind, engine))
+        picture = render(self.source, kind, engine)
+        with atomic_write(path) as file:
+            file.write(picture)
         return os.fspath(path)
 
 
 def dotted(format: str, renderer: str | None = None, formatter: str | None = None, **_: Any) -> str:
     """Graphviz's name of a format and who writes it: svg, svg:cairo, png:cairo:gd."""
     return ":".join([part for part in (format, renderer, formatter) if part])
-
-
-def write(path: pathlib.Path, data: bytes) -> None:
-    """All of the file or none of it: a temporary file beside it takes its place when complete."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int = 4) -> Drawing:
