@@ -14,11 +14,11 @@ from .check import GradcheckReport, gradcheck, numerical_grad
 from .gates import *
 from .io import load, save
 from .random import seed
-from .transforms import grad, value_and_grad
+from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .value import Gate, Value, no_grad
 
 __version__ = "0.1.0"
 __all__ = [
-    "Gate", "GradcheckReport", "Value", "data", "gates", "grad", "gradcheck", "load", "nn", "no_grad",
-    "numerical_grad", "optim", "save", "seed", "train", "value_and_grad", "viz", *gates.__all__,
+    "Gate", "GradcheckReport", "Value", "data", "gates", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp", "load", "nn", "no_grad",
+    "numerical_grad", "optim", "save", "seed", "train", "value_and_grad", "viz", "vjp", *gates.__all__,
 ]  # fmt: skip

@@ -1,26 +1,84 @@
 """Transforms: functions that turn a function into its derivative.  They never read or write `.grad`.
 
-`grad(f)` runs `f` on fresh leaves and pulls the gradient back to them.  Because the leaves are fresh, transforms nest:
-a derivative inside a derivative sees the variables around it as constants of its own pass, and as variables of theirs.
+Each runs `f` on fresh variables and pulls gradients back to them, or pushes tangents forward from them.  Because the
+variables are fresh, transforms nest: a derivative inside a derivative sees the variables around it as constants of its
+own pass, and as variables of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from .convert import describe
-from .errors import GradientError
+from .convert import describe, shape_of
+from .errors import GradientError, ShapeError
+from .forward import push
+from .gates import reshape, stack, transpose
 from .tree import tree_leaves, tree_map
-from .value import Value, new_value, positive, pull, recording, tape
+from .value import Value, new_value, positive, pull, recording, seed, tape
 
-__all__ = ["grad", "value_and_grad"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 enclosing: ContextVar[tuple[Value, ...]] = ContextVar("enclosing", default=())  # variables of the transforms around us
+
+
+class Trace:
+    """One run of `f`, with fresh variables in the place of the numbers in some of its arguments."""
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], positions: Iterable[int], kwargs: Any = None) -> None:
+        kwargs = kwargs or {}
+        self.name, self.args, self.positions = getattr(f, "__name__", "f"), args, tuple(positions)
+        for i in self.positions:
+            if not -len(args) <= i < len(args):
+                raise GradientError(f"argnums={i}, but {self.name} was called with {len(args)} arguments.")
+        self.around, self.recording = enclosing.get(), recording.get()
+        self.given_values = any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
+        self.record = self.given_values or bool(self.around)  # whether somebody may differentiate our results
+        token, token_around = recording.set(True), enclosing.set(self.around)
+        try:
+            traced = list(args)
+            for i in self.positions:
+                traced[i] = tree_map(variable, args[i])
+            self.variables: list[Value] = tree_leaves([traced[i] for i in self.positions])
+            enclosing.set((*self.around, *self.variables))
+            self.out = f(*traced, **kwargs)
+        finally:
+            recording.reset(token)
+            enclosing.reset(token_around)
+        self.outs = tree_leaves(self.out)
+
+    def gradients(self, out: Any, upstream: Any = 1.0) -> list[Any]:
+        """upstream · d out / d variable for each variable, zeros where no path leads there; `Value`s if recorded."""
+        found: dict[Value, Any] = {}
+        if isinstance(out, Value) and out.requires_grad:
+            if self.record and not isinstance(upstream, Value):
+                upstream = new_value(seed(out, upstream))
+            elif not isinstance(upstream, Value):
+                upstream = seed(out, upstream)
+            token = recording.set(True)
+            try:
+                with np.errstate(all="ignore"):
+                    found = pull(out, upstream)
+            finally:
+                recording.reset(token)
+        return [x.data * 0.0 if (g := found.get(x)) is None else g for x in self.variables]
+
+    def result(self, x: Any) -> Any:
+        """As the caller gets it: raw, unless `Value`s were given or a variable of a transform around us is in it."""
+        if not isinstance(x, Value):
+            return new_value(x) if self.given_values else x
+        if self.given_values or depends_on(x, self.around):
+            return x if self.recording else x.detach()
+        return x.data if isinstance(x.data, float) else np.array(x.data)  # sharing memory with nothing in the graph
+
+    def per_argument(self, flat: Iterable[Any]) -> list[Any]:
+        """One result per variable, in the structure of the arguments."""
+        results = iter(flat)
+        return [tree_map(lambda _: self.result(next(results)), self.args[i]) for i in self.positions]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -52,43 +110,158 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 4.0)
     (12.0, (4.0, 3.0))
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        for i in positions:
-            if not -len(args) <= i < len(args):
-                raise GradientError(f"argnums={argnums}, but the function was called with {len(args)} arguments.")
-        around, recorded_before = enclosing.get(), recording.get()
-        given_values = any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
-        tokens = recording.set(True), enclosing.set(around)
-        try:
-            traced = list(args)
-            for i in positions:
-                traced[i] = tree_map(variable, args[i])
-            variables = tree_leaves([traced[i] for i in positions])
-            enclosing.set((*around, *variables))
-            out = f(*traced, **kwargs)
-            enclosing.set(around)
-            check_single_number(f, out)
-            grads = gradients(out, variables, record=given_values or bool(around))
-        finally:
-            recording.reset(tokens[0])
-            enclosing.reset(tokens[1])
-
-        def result(x: Any) -> Any:
-            """Raw, unless a `Value` was given or an enclosing variable is in it."""
-            if not isinstance(x, Value):
-                return new_value(x) if given_values else x
-            if given_values or depends_on(x, around):
-                return x if recorded_before else x.detach()
-            return own(x.data)
-
-        found = iter(grads)
-        trees = [tree_map(lambda _: result(next(found)), args[i]) for i in positions]
-        return result(out), (trees[0] if isinstance(argnums, int) else tuple(trees))
+        trace = Trace(f, args, (argnums,) if isinstance(argnums, int) else argnums, kwargs)
+        check_single_number(trace.name, trace.out)
+        trees = trace.per_argument(trace.gradients(trace.out))
+        return trace.result(trace.out), (trees[0] if isinstance(argnums, int) else tuple(trees))
 
     return both
+
+
+def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """f(*xs) and a function that pulls a cotangent of it back: vᵀ J, a tuple with one gradient per argument.
+
+    The cotangent has the structure and shapes of the output; no path gives zeros.
+
+    >>> out, pull_back = vjp(lambda x, y: x * y, 3.0, 4.0)
+    >>> out, pull_back(1.0)
+    (12.0, (4.0, 3.0))
+    """
+    trace = Trace(f, xs, range(len(xs)))
+
+    def pull_back(cotangent: Any) -> tuple[Any, ...]:
+        upstreams = matching("vjp", "cotangent", cotangent, "the output", trace.out)
+        trace.record = trace.record or any([isinstance(u, Value) for u in upstreams])
+        total = [x.data * 0.0 for x in trace.variables]
+        for out, upstream in zip(trace.outs, upstreams, strict=True):
+            total = [a + b for a, b in zip(total, trace.gradients(out, upstream), strict=True)]
+        trace.given_values = trace.given_values or any([isinstance(u, Value) for u in upstreams])
+        return tuple(trace.per_argument(total))
+
+    return tree_map(trace.result, trace.out), pull_back
+
+
+def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    """f(*xs) and its derivative along `tangents`: J t, of the output's structure.  `xs` and `tangents` are tuples.
+
+    One pass forward through the gates, so its cost does not grow with the number of inputs or outputs.
+
+    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
+    (12.0, 4.0)
+    """
+    if not isinstance(xs, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise GradientError("jvp(f, xs, tangents): xs and tangents are tuples, with an entry per argument of f.")
+    directions = matching("jvp", "tangents", tuple(tangents), "the arguments", tuple(xs))
+    trace = Trace(f, tuple(xs), range(len(xs)))
+    trace.given_values = trace.given_values or any([isinstance(t, Value) for t in directions])
+    moved = push_forward(trace, directions)
+    flat = iter(moved)
+    return tree_map(trace.result, trace.out), tree_map(lambda _: trace.result(next(flat)), trace.out)
+
+
+def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
+    """The tangent of each output of a trace, zeros where no path leads there."""
+    record = trace.record or any([isinstance(t, Value) for t in directions])
+    start = {}
+    for x, t in zip(trace.variables, directions, strict=True):
+        raw = t if isinstance(t, Value) else seed(x, t)
+        start[x] = raw if isinstance(raw, Value) or not record else new_value(raw)
+    token = recording.set(True)
+    try:
+        with np.errstate(all="ignore"):
+            moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, record))
+    finally:
+        recording.reset(token)
+    found = [next(moved) if isinstance(out, Value) else None for out in trace.outs]
+    return [data_of(out) * 0.0 if t is None else t for out, t in zip(trace.outs, found, strict=True)]
+
+
+def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """All derivatives of all outputs: a function that returns, for each output, an array of shape out + in.
+
+    Row by row in reverse mode, or column by column in forward mode where there are fewer inputs than outputs.  For
+    containers the result is the output's structure of the argument's structure.
+
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @wraps(f)
+    def all_slopes(*args: Any, **kwargs: Any) -> Any:
+        trace = Trace(f, args, (argnums,) if isinstance(argnums, int) else argnums, kwargs)
+        sizes = sum([size(x) for x in trace.variables]), sum([size(out) for out in trace.outs])
+        blocks = by_columns(trace) if sizes[0] < sizes[1] else [by_rows(trace, out) for out in trace.outs]
+        flat = iter(blocks)
+
+        def of_output(out: Any) -> Any:
+            trees = trace.per_argument(next(flat))
+            return trees[0] if isinstance(argnums, int) else tuple(trees)
+
+        return tree_map(of_output, trace.out)
+
+    return all_slopes
+
+
+def by_rows(trace: Trace, out: Any) -> list[Any]:
+    """The blocks d out / d variable, a pull per number of the output."""
+    rows = [trace.gradients(out, unit) for unit in units(out)]
+    shapes = [shape_of(out) + x.shape for x in trace.variables]
+    columns = zip(*rows, strict=True) if rows else [() for _ in shapes]
+    return [assemble(list(column), shape) for column, shape in zip(columns, shapes, strict=True)]
+
+
+def by_columns(trace: Trace) -> list[list[Any]]:
+    """The same blocks for every output, a push per number of the variables."""
+    blocks: list[list[Any]] = [[] for _ in trace.outs]
+    for k, x in enumerate(trace.variables):
+        pushed = []
+        for unit in units(x):
+            directions = [unit if j == k else v.data * 0.0 for j, v in enumerate(trace.variables)]
+            pushed.append(push_forward(trace, directions))
+        for j, out in enumerate(trace.outs):
+            n_in, n_out = len(x.shape), len(shape_of(out))
+            block = assemble([moved[j] for moved in pushed], x.shape + shape_of(out))  # in + out: turn it around
+            axes = (*range(n_in, n_in + n_out), *range(n_in))
+            blocks[j].append(transpose(block, axes=axes) if axes else block)
+    return blocks
+
+
+def units(x: Any) -> Iterable[Any]:
+    """For every number in x, in order: zeros of its shape with a one in that place."""
+    for i in range(size(x)):
+        unit = np.zeros(size(x))
+        unit[i] = 1.0
+        yield unit.reshape(shape_of(x)) if shape_of(x) else 1.0
+
+
+def assemble(parts: list[Any], shape: tuple[int, ...]) -> Any:
+    """Stack parts to `shape`; floats stay floats."""
+    if not shape:
+        return parts[0]
+    return reshape(stack(parts), shape) if parts else np.zeros(shape)
+
+
+def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """The matrix of second derivatives of `f`, which returns a single number: the Jacobian of its gradient.
+
+    >>> hessian(lambda x: x[0] * x[0] * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    """The Hessian of `f` at x times v, without the Hessian: the gradient's derivative along v.
+
+    >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+    return jvp(grad(f), (x,), (v,))[1]
 
 
 def variable(x: Any) -> Value:
@@ -99,16 +272,6 @@ def variable(x: Any) -> Value:
     return Value(x)
 
 
-def gradients(out: Any, variables: list[Value], record: bool) -> list[Any]:
-    """d out / d variable for each variable, zeros where no path leads there; as `Value`s if `record`."""
-    found: dict[Value, Any] = {}
-    if isinstance(out, Value) and out.requires_grad:
-        one = 1.0 if not out.shape and isinstance(out.data, float) else np.ones(out.shape, out.dtype)
-        with np.errstate(all="ignore"):
-            found = pull(out, new_value(one) if record else one)
-    return [x.data * 0.0 if (g := found.get(x)) is None else g for x in variables]
-
-
 def depends_on(x: Value, variables: tuple[Value, ...]) -> bool:
     if not variables or not x.requires_grad:
         return False
@@ -116,13 +279,26 @@ def depends_on(x: Value, variables: tuple[Value, ...]) -> bool:
     return any([v in behind for v in variables])
 
 
-def own(data: Any) -> Any:
-    """An array that shares memory with nothing in the graph."""
-    return data if isinstance(data, float) else np.array(data)
+def data_of(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else np.asarray(x, float) if np.shape(x) else float(x)
 
 
-def check_single_number(f: Callable[..., Any], out: Any) -> None:
-    name = getattr(f, "__name__", "f")
+def size(x: Any) -> int:
+    return int(np.prod(shape_of(x), dtype=int))
+
+
+def matching(transform: str, what: str, tree: Any, like_what: str, like: Any) -> list[Any]:
+    """The leaves of `tree`, after checking that it has the structure and shapes of `like`."""
+    leaves, expected = tree_leaves(tree), tree_leaves(like)
+    if str(tree_map(lambda _: 0, tree)) != str(tree_map(lambda _: 0, like)):
+        raise GradientError(f"{transform}: the {what} must have the structure of {like_what}.")
+    for leaf, x in zip(leaves, expected, strict=True):
+        if shape_of(leaf) != shape_of(x):
+            raise ShapeError(f"{transform}: {what} of shape {shape_of(leaf)} for {like_what} of shape {shape_of(x)}.")
+    return leaves
+
+
+def check_single_number(name: str, out: Any) -> None:
     if not isinstance(out, (Value, float, int, np.floating)):
         raise GradientError(f"grad: {name} returned {describe(out)}; it must return one number, as a Value.")
     if isinstance(out, Value) and out.size != 1:
