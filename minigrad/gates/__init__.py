@@ -12,11 +12,14 @@ from .exponential import *
 from .linalg import *
 from .losses import *
 from .reductions import *
-from .registry import REGISTRY
+from .registry import COMPOSED, REGISTRY
 from .selection import *
 from .shapes import *
 
 operators.attach()
 numpy_protocol.attach(operators.ALIASES)
 abs, amax, amin = REGISTRY["absolute"], REGISTRY["max"], REGISTRY["min"]
-__all__ = [*[name for name in REGISTRY if name not in ("select", "put", "positive")], "abs", "amax", "amin", "REGISTRY"]
+HIDDEN = ("select", "put", "positive")  # gates for derivative statements, not for users
+__all__ = [
+    *[name for name in REGISTRY if name not in HIDDEN], *COMPOSED, "abs", "amax", "amin", "REGISTRY",
+]  # fmt: skip

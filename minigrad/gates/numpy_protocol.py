@@ -10,7 +10,7 @@ import numpy as np
 from ..convert import describe
 from ..errors import DtypeError
 from ..value import Value
-from .registry import REGISTRY
+from .registry import COMPOSED, REGISTRY
 
 ANSWERS: dict[str, Callable[..., Any]] = {  # questions about a value that need no gate
     "shape": lambda v: v.shape,
@@ -38,9 +38,9 @@ def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -
 
 
 def lookup(name: str) -> Any:
-    if name not in REGISTRY:
+    if (found := REGISTRY.get(name) or COMPOSED.get(name)) is None:
         raise DtypeError(f"np.{name} has no gate in minigrad: use v.data for raw numbers, or mg.Gate to define one.")
-    return REGISTRY[name]
+    return found
 
 
 def as_array(self: Value, *args: Any, **kwargs: Any) -> Any:

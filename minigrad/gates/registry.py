@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..value import Gate
 
-__all__ = ["REGISTRY", "Call", "call", "register", "row"]
+__all__ = ["COMPOSED", "REGISTRY", "Call", "call", "composed", "register", "row"]
 
 REGISTRY: dict[str, Gate] = {}
+COMPOSED: dict[str, Callable[..., Any]] = {}  # functions made of several gates, under their NumPy names
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Call(NamedTuple):
@@ -45,3 +47,9 @@ def register(gate: Gate, domain: Any = None, hint: Any = None) -> Gate:
     gate.hint, gate.fresh = hint, True
     REGISTRY[gate.name] = gate
     return gate
+
+
+def composed(function: F) -> F:
+    """Decorate a function made of gates: `mg.name` and `np.name` on `Value`s find it, as they find a gate."""
+    COMPOSED[function.__name__] = function
+    return function
