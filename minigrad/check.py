@@ -25,6 +25,8 @@ def numerical_grad(f: Callable[..., Any], *xs: Any, eps: float = 1e-5) -> Any:
     >>> round(numerical_grad(lambda x: x**2, 3.0), 6)
     6.0
     """
+    if not 0.0 < eps < np.inf:
+        raise ValueError(f"eps={eps}: the step of a difference is a number above 0.")
     points = [np.array(to_data(x.data if isinstance(x, Value) else x), dtype=np.float64) for x in xs]
     slopes = []
     for point in points:
@@ -45,9 +47,9 @@ def number(f: Callable[..., Any], points: list[Any]) -> float:
     """f at the points; 0-d arrays go in as the floats they stand for, and copies protect the points."""
     with no_grad():
         out = f(*[Value(p.item() if not p.ndim else p.copy()) for p in points])
-    if np.size(out.data if isinstance(out, Value) else out) != 1:
+    if np.size(raw := out.data if isinstance(out, Value) else out) != 1 or np.asarray(raw).dtype.kind not in "fiu":
         raise GradientError(f"numerical_grad: the function returned {out!r:.80}; it must return one number.")
-    return float(out)
+    return float(np.asarray(raw).item())
 
 
 @dataclass(frozen=True)

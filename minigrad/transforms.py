@@ -19,7 +19,7 @@ from .errors import GradientError, ShapeError
 from .forward import push
 from .gates import reshape, stack, transpose
 from .tree import tree_leaves, tree_map
-from .value import Value, new_value, positive, pull, recording, seed, tape
+from .value import Value, new_value, positive, pull, recording, seed, tape, zeros
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -65,12 +65,12 @@ class Trace:
                     found = pull(out, upstream)
             finally:
                 recording.reset(token)
-        return [x.data * 0.0 if (g := found.get(x)) is None else g for x in self.variables]
+        return [zeros(x.data) if (g := found.get(x)) is None else g for x in self.variables]
 
     def result(self, x: Any) -> Any:
         """As the caller gets it: raw, unless `Value`s were given or a variable of a transform around us is in it."""
         if not isinstance(x, Value):
-            return new_value(x) if self.given_values else x
+            return Value(x, requires_grad=False) if self.given_values else x
         if self.given_values or depends_on(x, self.around):
             return x if self.recording else x.detach()
         return x.data if isinstance(x.data, float) else np.array(x.data)  # sharing memory with nothing in the graph
@@ -135,7 +135,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         upstreams = matching("vjp", "cotangent", cotangent, "the output", trace.out)
         trace.record = trace.record or any([isinstance(u, Value) for u in upstreams])
-        total = [x.data * 0.0 for x in trace.variables]
+        total = [zeros(x.data) for x in trace.variables]
         for out, upstream in zip(trace.outs, upstreams, strict=True):
             total = [a + b for a, b in zip(total, trace.gradients(out, upstream), strict=True)]
         trace.given_values = trace.given_values or any([isinstance(u, Value) for u in upstreams])
@@ -176,7 +176,7 @@ def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     finally:
         recording.reset(token)
     found = [next(moved) if isinstance(out, Value) else None for out in trace.outs]
-    return [data_of(out) * 0.0 if t is None else t for out, t in zip(trace.outs, found, strict=True)]
+    return [zeros(data_of(out)) if t is None else t for out, t in zip(trace.outs, found, strict=True)]
 
 
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -220,7 +220,7 @@ def by_columns(trace: Trace) -> list[list[Any]]:
     for k, x in enumerate(trace.variables):
         pushed = []
         for unit in units(x):
-            directions = [unit if j == k else v.data * 0.0 for j, v in enumerate(trace.variables)]
+            directions = [unit if j == k else zeros(v.data) for j, v in enumerate(trace.variables)]
             pushed.append(push_forward(trace, directions))
         for j, out in enumerate(trace.outs):
             n_in, n_out = len(x.shape), len(shape_of(out))
@@ -299,10 +299,11 @@ def matching(transform: str, what: str, tree: Any, like_what: str, like: Any) ->
 
 
 def check_single_number(name: str, out: Any) -> None:
-    if not isinstance(out, (Value, float, int, np.floating)):
+    raw = out.data if isinstance(out, Value) else out
+    if not isinstance(raw, (float, int, np.number, np.ndarray)) or np.asarray(raw).dtype.kind not in "fiu":
         raise GradientError(f"grad: {name} returned {describe(out)}; it must return one number, as a Value.")
-    if isinstance(out, Value) and out.size != 1:
+    if np.size(raw) != 1:
         raise GradientError(
-            f"grad: {name} returned {describe(out)} with {out.size} numbers; a gradient is of one number: "
+            f"grad: {name} returned {describe(out)} with {np.size(raw)} numbers; a gradient is of one number: "
             "reduce it, as with .sum()."
         )

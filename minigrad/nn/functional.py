@@ -52,9 +52,9 @@ def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str =
         raise ShapeError(f"hinge_loss: scores {shape} and labels {labels.shape} differ; there is one label per score.")
     if not labels.size:
         raise ShapeError("hinge_loss: the batch is empty.")
-    if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(labels * labels == 1, axis=None):
+    if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(np.abs(labels) == 1, axis=None):
         raise DtypeError(f"hinge_loss: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
-    losses = hinge(scores, labels)
+    losses = hinge(scores, labels.astype(getattr(scores, "dtype", float)))
     return reduce("hinge_loss", losses * losses if squared else losses, reduction)
 
 

@@ -41,7 +41,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fill(p: Value, numbers: Any) -> Value:
-    p.data = np.asarray(numbers, p.dtype) if p.shape else float(numbers)
+    p.data = float(numbers) if isinstance(p.data, float) else np.asarray(numbers, p.dtype)
     return p
 
 

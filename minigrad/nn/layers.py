@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..random import generator
 from . import functional as F
 from .init import uniform_
 from .module import Module, Parameter
@@ -30,11 +31,11 @@ class Linear(Module):
     ) -> None:
         if in_features < 1 or out_features < 1:
             raise ShapeError(f"Linear({in_features}, {out_features}): both sizes are at least 1.")
-        rng = np.random.default_rng(rng) if isinstance(rng, int) else rng  # one stream for weight and bias
+        rng = generator(rng)  # one stream for weight and bias
         bound = 1.0 / math.sqrt(in_features)
-        self.weight = Parameter(np.empty((out_features, in_features), dtype), label="weight")
+        self.weight = Parameter(np.zeros((out_features, in_features)), dtype=dtype, label="weight")
         uniform_(self.weight, -bound, bound, rng)
-        self.bias = Parameter(np.empty(out_features, dtype), label="bias") if bias else None
+        self.bias = Parameter(np.zeros(out_features), dtype=dtype, label="bias") if bias else None
         if self.bias is not None:
             uniform_(self.bias, -bound, bound, rng)
 

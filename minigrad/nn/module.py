@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..convert import describe
+from ..convert import describe, tidy, to_data
 from ..errors import DtypeError, ShapeError
 from ..value import Value
 
@@ -118,10 +118,10 @@ class Module:
             own[name].data = data
 
     def to(self, dtype: Any) -> Module:
-        """Convert all parameters to float32 or float64, in this module."""
+        """Convert all parameters to float32 or float64, in this module; `DtypeError` for anything else."""
         for p in self.parameters():
-            p.data = np.asarray(p.data, dtype) if np.dtype(dtype) != np.float64 or p.shape else float(p.data)
-            p.grad = None
+            if p.dtype != np.dtype(dtype):
+                p.data, p.grad = tidy(to_data(p.numpy(), dtype)), None
         return self
 
     def train(self, mode: bool = True) -> Module:
@@ -173,7 +173,7 @@ class Sequential(Module):
         return x
 
     def __iter__(self) -> Iterator[Callable[..., Any]]:
-        return iter([module for name, module in self.__dict__.items() if name != "training"])
+        return iter([module for name, module in vars(self).items() if name.isdigit()])
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..convert import shape_of
+from ..convert import to_constant
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, tick
 
@@ -48,30 +48,33 @@ class Flat:
         self.data, self.grad, self.scratch = (np.empty(ends[-1], dtype) for _ in range(3))
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)
-        self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
         self.shapes = [p.shape for p in params]
+        self.views = [self.data[where].reshape(shape) for where, shape in zip(self.slices, self.shapes, strict=True)]
+        self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
         self.adopt()
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are built anew: a copied parameter is no view of a copied buffer."""
+        return Flat, (self.params, self.data.dtype), {"state": self.state, "steps": self.steps}
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
-        for i, (p, known) in enumerate(zip(self.params, self.known, strict=True)):
-            if p._raw is known:
-                continue
-            if p.shape != self.shapes[i]:
-                raise ShapeError(
-                    f"optimizer: {name_of(p, i)} had the shape {self.shapes[i]} and has {p.shape}; make a new optimizer."
+        assigned = [(i, p) for i, p in enumerate(self.params) if p._raw is not self.known[i]]
+        for i, p in assigned:
+            if (p.shape, p.dtype) != (self.shapes[i], self.data.dtype):
+                raise (ShapeError if p.shape != self.shapes[i] else DtypeError)(
+                    f"optimizer: {name_of(p, i)} was {self.data.dtype} {self.shapes[i]} and is {p.dtype} {p.shape} now: "
+                    "make a new optimizer."
                 )
-            where = self.slices[i]
-            if isinstance(p._raw, float):
-                self.data[where] = p._raw
-            else:  # the array assigned stays as it is: from now on p views our buffer
-                self.data[where] = p._raw.reshape(-1)
-                p._raw = self.data[where].reshape(p.shape)
+        copies = [np.array(p._raw) for _, p in assigned]  # first of all: one may be a view of another's place
+        for (i, p), copy in zip(assigned, copies, strict=True):
+            self.data[self.slices[i]] = copy.reshape(-1)
+            if not isinstance(p._raw, float):  # the array assigned stays as it is: from now on p views our buffer
+                p._raw = self.views[i]
             self.known[i] = p._raw
 
     def runs(self) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        self.gather()
         steps = [0 if p.grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
         if 0 < min(steps) == max(steps):  # as nearly always
             self.steps = steps
@@ -84,12 +87,12 @@ class Flat:
         """All gradients in one array, copied: an update may write on it."""
         pieces = []
         for i, p in enumerate(self.params):
-            g = p.grad
-            if g is None:
-                g = self.scratch[self.slices[i]]  # a place holder
-            elif shape_of(g) != self.shapes[i]:
-                raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {shape_of(g)}.")
-            pieces.append(g.reshape(-1) if type(g) is np.ndarray else np.reshape(g, -1))
+            g = self.views[i] if p.grad is None else p.grad  # a place holder
+            if type(g) is not np.ndarray or g.dtype != self.grad.dtype:
+                g = np.asarray(to_constant(g, self.grad.dtype))
+            if g.shape != self.shapes[i]:
+                raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {g.shape}.")
+            pieces.append(g.reshape(-1))
         np.concatenate(pieces, out=self.grad, casting="same_kind")
 
     def release(self) -> None:
@@ -110,8 +113,9 @@ class Optimizer:
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        if isinstance(params, Value):
-            raise DtypeError("optimizer: params is a list of Values, not one Value: use [p] or model.parameters().")
+        if isinstance(params, Value) or hasattr(params, "parameters"):
+            kind = type(params).__name__
+            raise DtypeError(f"optimizer: params is a list of Values, not a {kind}: use [p] or model.parameters().")
         groups = list(params)
         if not groups:
             raise ValueError("optimizer: there are no parameters; was the model built, or the generator used up?")
@@ -124,10 +128,14 @@ class Optimizer:
     def add_param_group(self, group: Group, seen: set[int] | None = None) -> None:
         """Add parameters with settings of their own: {"params": [...], "lr": 0.01}."""
         seen = {id(p) for g in self.param_groups for p in g["params"]} if seen is None else seen
+        if not isinstance(group, dict) or "params" not in group:
+            raise DtypeError(f'optimizer: a group is a dict {{"params": [...], "lr": ...}}, not {group!r:.60}.')
         given = group["params"]
         group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else list(given)}
         if unknown := set(group) - set(self.defaults) - {"params"}:
             raise TypeError(f"{type(self).__name__}: a group has no setting {sorted(unknown)}.")
+        if not group["params"]:
+            raise ValueError("optimizer: a group has no parameters; was a generator used up?")
         for i, p in enumerate(group["params"]):
             if not isinstance(p, Value):
                 raise DtypeError(f"optimizer: parameter {i} is {type(p).__name__}, not a Value.")
@@ -142,12 +150,18 @@ class Optimizer:
         self.flats.append([Flat([p for p in group["params"] if p.dtype == dtype], dtype) for dtype in dtypes])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update all parameters from their gradients; `closure` recomputes the loss first, and it is returned."""
+        """Update all parameters from their gradients; `closure` recomputes the loss first, and it is returned.
+
+        Raises `ShapeError` or `DtypeError` for a parameter or gradient that has changed its kind, and updates nothing.
+        """
         loss = closure() if closure is not None else None
         for group, flats in zip(self.param_groups, self.flats, strict=True):
             self.check(group)
             for flat in flats:
                 flat.adopt()
+                flat.gather()
+        for group, flats in zip(self.param_groups, self.flats, strict=True):
+            for flat in flats:
                 for where, t in flat.runs():
                     for block in blocks(where):
                         self.update(flat.data[block], flat.grad[block], Slots(flat, block), t, group)
@@ -161,7 +175,7 @@ class Optimizer:
                 if set_to_none or p.grad is None:
                     p.grad = None
                 else:
-                    p.grad = p.grad * 0.0
+                    p.grad = 0.0 if isinstance(p.grad, float) else np.zeros_like(p.grad)
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1."""
@@ -177,7 +191,7 @@ class Optimizer:
 
     def check_below_one(self, group: Group, *names: str) -> None:
         for name in names:
-            numbers: Iterable[float] = group[name] if isinstance(group[name], tuple) else (group[name],)
+            numbers: Iterable[float] = group[name] if isinstance(group[name], (tuple, list)) else (group[name],)
             if not all(0.0 <= x < 1.0 for x in numbers):
                 raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is at least 0 and below 1.")
 
@@ -198,16 +212,25 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a `state_dict` of an optimiser with the same parameters; on an error nothing has changed."""
+        if not {"state", "param_groups"} <= set(state):
+            raise ValueError(f"optimizer: a state_dict has 'state' and 'param_groups'; this one has {list(state)[:4]}.")
         sizes = [len(group["params"]) for group in self.param_groups]
         if [len(group["params"]) for group in state["param_groups"]] != sizes:
             raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
         params = [p for group in self.param_groups for p in group["params"]]
+        settings = [{k: v for k, v in loaded.items() if k != "params"} for loaded in state["param_groups"]]
+        for group, loaded in zip(self.param_groups, settings, strict=True):
+            if unknown := set(loaded) - set(group):
+                raise ValueError(f"{type(self).__name__}: the state of another optimizer, with {sorted(unknown)}.")
+            self.check({**group, **loaded})
         for i, memory in state["state"].items():
+            if i not in range(len(params)) or "step" not in memory:
+                raise ValueError(f"optimizer: state {i} belongs to no parameter, or has no 'step'.")
             for name, array in memory.items():
                 if name != "step" and np.shape(array) != params[i].shape:
                     raise ShapeError(f"optimizer: state {name} of parameter {i} has shape {np.shape(array)}.")
-        for group, loaded in zip(self.param_groups, state["param_groups"], strict=True):
-            group.update({k: v for k, v in loaded.items() if k != "params"})
+        for group, loaded in zip(self.param_groups, settings, strict=True):
+            group.update(loaded)
         numbers = {id(p): i for i, p in enumerate(params)}
         for flat in [flat for flats in self.flats for flat in flats]:
             flat.state = {}
