@@ -63,7 +63,7 @@ class Flat:
         for i, p in assigned:
             if (p.shape, p.dtype) != (self.shapes[i], self.data.dtype):
                 raise (ShapeError if p.shape != self.shapes[i] else DtypeError)(
-                    f"optimizer: {name_of(p, i)} was {self.data.dtype} {self.shapes[i]} and is {p.dtype} {p.shape} now: "
+                    f"optimizer: {name_of(p, i)} was {self.data.dtype} {self.shapes[i]} and is {p.dtype} {p.shape}: "
                     "make a new optimizer."
                 )
         copies = [np.array(p._raw) for _, p in assigned]  # first of all: one may be a view of another's place
@@ -200,9 +200,9 @@ class Optimizer:
         numbers = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
         state: dict[int, Any] = {}
         for flat in [flat for flats in self.flats for flat in flats]:
-            for p, where, t in zip(flat.params, flat.slices, flat.steps, strict=True):
+            for p, where, shape, t in zip(flat.params, flat.slices, flat.shapes, flat.steps, strict=True):
                 if t:
-                    memory = {name: a[where].reshape(p.shape).copy() for name, a in flat.state.items()}
+                    memory = {name: a[where].reshape(shape).copy() for name, a in flat.state.items()}
                     state[numbers[id(p)]] = {"step": t, **memory}
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]}

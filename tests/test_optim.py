@@ -1,0 +1,673 @@
+"""The optimisers: numbers from the course notes, PyTorch's trajectories, and what a step must never do."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.errors import DtypeError, GradientError, MinigradError, ShapeError
+
+A = np.array([[3.0, 2.0], [2.0, 3.0]])  # eigenvalues 1 and 5 (Goodfellow et al., figure 4.6)
+
+
+def descend(make, steps, start=(1.0, 0.5)):
+    """The path of an optimiser on ½ wᵀ A w."""
+    w = mg.Value(np.array(start))
+    optimizer = make([w])
+    path = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (w @ A @ w * 0.5).backward()
+        optimizer.step()
+        path.append(w.data.copy())
+    return np.array(path)
+
+
+# ------------------------------------------------------------------------------------------- numbers that need no torch
+def test_plain_sgd_is_one_matrix_per_step():
+    path = descend(lambda p: optim.SGD(p, lr=0.1), 50)
+    expected = [np.linalg.matrix_power(np.eye(2) - 0.1 * A, k) @ [1.0, 0.5] for k in range(1, 51)]
+    np.testing.assert_allclose(path, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_the_textbooks_recursion(momentum, nesterov):
+    """Goodfellow's v <- momentum v - lr g, with the gradient at the look-ahead point for Nesterov.
+
+    PyTorch's form keeps the look-ahead point as the parameter, so Nesterov's are compared there.
+    """
+    path = descend(lambda p: optim.SGD(p, lr=0.02, momentum=momentum, nesterov=nesterov), 200)
+    theta, v, expected = np.array([1.0, 0.5]), np.zeros(2), []
+    for _ in range(200):
+        ahead = theta + momentum * v if nesterov else theta
+        v = momentum * v - 0.02 * A @ ahead
+        theta = theta + v
+        expected.append(theta + momentum * v if nesterov else theta)
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-14)
+
+
+def test_the_forms_of_momentum_agree_after_mapping_the_learning_rate():
+    """SOURCES: p <- mu p + g, w <- w - a p equals V <- b V + (1-b) g, w <- w - eta V for a = eta (1 - b)."""
+    ours = descend(lambda p: optim.SGD(p, lr=0.02 * (1 - 0.9), momentum=0.9), 200)
+    w, average = np.array([1.0, 0.5]), np.zeros(2)
+    for i in range(200):
+        average = 0.9 * average + (1 - 0.9) * (A @ w)
+        w = w - 0.02 * average
+        np.testing.assert_allclose(ours[i], w, rtol=0, atol=1e-15)
+
+
+def test_terminal_velocity_is_ten_steps_at_momentum_0_9():
+    w = mg.Value(0.0)
+    optimizer = optim.SGD([w], lr=0.01, momentum=0.9)
+    for _ in range(300):
+        before, w.grad = w.data, 1.0
+        optimizer.step()
+    assert before - w.data == pytest.approx(0.1, rel=1e-12)
+
+
+def test_dampening_spares_the_first_step():
+    w = mg.Value([0.0])
+    optimizer = optim.SGD([w], lr=1.0, momentum=0.5, dampening=0.25)
+    path = []
+    for g in (1.0, 1.0, 2.0):
+        w.grad = np.array([g])
+        optimizer.step()
+        path.append(w.data.item())
+    assert path == [-1.0, -1.0 - (0.5 + 0.75), -2.25 - (0.5 * 1.25 + 1.5)]
+
+
+def test_weight_decay_is_the_gradient_of_half_the_square():
+    a, b = mg.Value([1.0, -2.0]), mg.Value([1.0, -2.0])
+    decayed, penalised = optim.SGD([a], lr=0.1, weight_decay=0.3), optim.SGD([b], lr=0.1)
+    for _ in range(20):
+        for w, optimizer, penalty in ((a, decayed, 0.0), (b, penalised, 0.3)):
+            optimizer.zero_grad()
+            ((w - 1.0) * (w - 1.0) + w * w * (penalty / 2.0)).sum().backward()
+            optimizer.step()
+    np.testing.assert_allclose(a.data, b.data, rtol=1e-14)
+
+
+W, DW = np.linspace(-0.4, 0.6, 20).reshape(4, 5), np.linspace(-0.6, 0.4, 20).reshape(4, 5)
+
+
+def test_cs231n_momentum_array():
+    w, v = mg.Value(W), np.linspace(0.6, 0.9, 20).reshape(4, 5)
+    optimizer = optim.SGD([w], lr=1e-3, momentum=0.9)
+    state = optimizer.state_dict()
+    state["state"] = {0: {"step": 1, "momentum_buffer": -v / 1e-3}}  # CS231n's velocity has the learning rate in it
+    optimizer.load_state_dict(state)
+    w.grad = DW
+    optimizer.step()
+    velocity = -1e-3 * optimizer.state_dict()["state"][0]["momentum_buffer"]
+    np.testing.assert_allclose([w.data[0, 0], w.data[-1, -1]], [0.1406, 1.4096], rtol=1e-8)
+    np.testing.assert_allclose([velocity[0, 0], velocity[-1, -1]], [0.5406, 0.8096], rtol=1e-8)
+
+
+def test_cs231n_adam_array():
+    w = mg.Value(W)
+    optimizer = optim.Adam([w], lr=1e-2)
+    m, v = np.linspace(0.6, 0.9, 20).reshape(4, 5), np.linspace(0.7, 0.5, 20).reshape(4, 5)
+    state = optimizer.state_dict()
+    state["state"] = {0: {"step": 5, "exp_avg": m, "exp_avg_sq": v}}
+    optimizer.load_state_dict(state)
+    w.grad = DW
+    optimizer.step()
+    after = optimizer.state_dict()["state"][0]
+    expected = [-0.40094747, -0.34836187, -0.29577703, -0.24319299, -0.19060977]
+    np.testing.assert_allclose(w.data[0], expected, rtol=1e-7)
+    assert after["step"] == 6
+    assert after["exp_avg"][0, 0] == pytest.approx(0.48)
+    assert after["exp_avg"][-1, -1] == pytest.approx(0.85)
+    assert after["exp_avg_sq"][0, 0] == pytest.approx(0.69966)
+
+
+@pytest.mark.parametrize("g", [1e-3, -1.0, 12.0, -1e9])
+def test_adams_first_step_is_the_learning_rate(g):
+    w = mg.Value(0.0)
+    optimizer = optim.Adam([w], lr=0.01)
+    w.grad = g
+    optimizer.step()
+    assert w.data == pytest.approx(-0.01 * np.sign(g), rel=2e-5)
+
+
+def test_adam_is_kingma_and_bas_algorithm():
+    path = descend(lambda p: optim.Adam(p, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1), 200)
+    w, m, v = np.array([1.0, 0.5]), np.zeros(2), np.zeros(2)
+    for t in range(1, 201):
+        g = A @ w + 0.1 * w
+        m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g * g
+        w = w - 0.05 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+        np.testing.assert_allclose(path[t - 1], w, rtol=0, atol=1e-12)
+
+
+def test_adam_does_not_see_the_scale_of_the_loss():
+    def run(scale):
+        w = mg.Value(np.array([1.0, 0.5]))
+        optimizer = optim.Adam([w], lr=0.01, eps=0.0)
+        for _ in range(50):
+            optimizer.zero_grad()
+            (w @ A @ w * scale).backward()
+            optimizer.step()
+        return w.data
+
+    np.testing.assert_allclose(run(1e3), run(1.0), rtol=1e-12)
+    np.testing.assert_allclose(run(1e-3), run(1.0), rtol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------- PyTorch's numbers
+SETTINGS = [
+    ("SGD", dict(lr=0.05)),
+    ("SGD", dict(lr=0.02, momentum=0.9)),
+    ("SGD", dict(lr=0.02, momentum=0.8, dampening=0.3)),
+    ("SGD", dict(lr=0.02, momentum=0.9, nesterov=True)),
+    ("SGD", dict(lr=0.05, weight_decay=0.1)),
+    ("SGD", dict(lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.01)),
+    ("Adam", dict(lr=0.01)),
+    ("Adam", dict(lr=0.01, betas=(0.7, 0.9), eps=1e-3)),
+    ("Adam", dict(lr=0.01, weight_decay=0.1)),
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_200_steps_on_a_bowl_are_pytorchs(name, settings):
+    torch = pytest.importorskip("torch")
+    path = descend(lambda p: getattr(optim, name)(p, **settings), 200)
+    w = torch.tensor([1.0, 0.5], dtype=torch.float64, requires_grad=True)
+    optimizer = getattr(torch.optim, name)([w], **settings)
+    for i in range(200):
+        optimizer.zero_grad()
+        (w @ torch.tensor(A) @ w * 0.5).backward()
+        optimizer.step()
+        np.testing.assert_allclose(path[i], w.detach().numpy(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_200_steps_of_a_network_are_pytorchs(name, settings, rng):
+    torch = pytest.importorskip("torch")
+    X, y = rng.normal(size=(12, 3)), rng.integers(0, 3, 12)
+    ours = nn.Sequential(nn.Linear(3, 8, rng=1), nn.Tanh(), nn.Linear(8, 3, rng=2))
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in ours.state_dict().items()})
+    groups = [{"params": [0, 1]}, {"params": [2, 3], "lr": 0.003}]  # the last layer with a learning rate of its own
+
+    def grouped(model):
+        params = list(model.parameters())
+        return [{**g, "params": [params[i] for i in g["params"]]} for g in groups]
+
+    a, b = getattr(optim, name)(grouped(ours), **settings), getattr(torch.optim, name)(grouped(theirs), **settings)
+    for _ in range(200):
+        a.zero_grad()
+        nn.functional.cross_entropy(ours(X), y).backward()
+        a.step()
+        b.zero_grad()
+        torch.nn.functional.cross_entropy(theirs(torch.tensor(X)), torch.tensor(y)).backward()
+        b.step()
+    for key, tensor in theirs.state_dict().items():
+        np.testing.assert_allclose(ours.state_dict()[key], tensor.numpy(), rtol=0, atol=1e-10, err_msg=key)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_gradients_that_come_and_go_are_skipped_as_pytorch_does(name, settings, rng):
+    torch = pytest.importorskip("torch")
+    ours = [mg.Value(rng.normal(size=3)) for _ in range(4)]
+    theirs = [torch.tensor(p.data.copy(), requires_grad=True) for p in ours]
+    a, b = getattr(optim, name)(ours, **settings), getattr(torch.optim, name)(theirs, **settings)
+    for _ in range(40):
+        present = rng.random(4) < 0.6
+        for p, q, here in zip(ours, theirs, present, strict=True):
+            g = rng.normal(size=3)
+            p.grad, q.grad = (g, torch.tensor(g)) if here else (None, None)
+        a.step()
+        b.step()
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=0, atol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------------- parameters
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9, weight_decay=0.5), lambda p: optim.Adam(p, 0.1)])
+def test_a_parameter_without_gradient_is_skipped_entirely(make):
+    a, b, c = mg.Value([1.0]), mg.Value([2.0]), mg.Value(3.0)
+    optimizer = make([a, b, c])
+    a.grad = np.ones(1)
+    optimizer.step()
+    assert (b.data.tolist(), c.data) == ([2.0], 3.0)
+    assert list(optimizer.state_dict()["state"]) == [0]
+    b.grad, c.grad = np.ones(1), 1.0
+    optimizer.step()
+    assert [m["step"] for m in optimizer.state_dict()["state"].values()] == [2, 1, 1]
+    fresh = mg.Value([2.0])
+    late = make([fresh])
+    fresh.grad = np.ones(1)
+    late.step()
+    assert fresh.data == b.data  # as if its first step were the optimiser's
+
+
+def test_scalars_arrays_and_float32_side_by_side():
+    def leaves():
+        return [mg.Value(1.0), mg.Value([1.0, 1.0]), mg.Value(np.float32(1.0)), mg.Value(np.ones((2, 1), np.float32))]
+
+    together, apart = leaves(), leaves()
+    optimizers = [optim.Adam(together, lr=0.1)], [optim.Adam([p], lr=0.1) for p in apart]
+    for ps, os in zip((together, apart), optimizers, strict=True):
+        for _ in range(5):
+            for p in ps:
+                p.grad = None
+                (p * p * p).sum().backward()
+            for o in os:
+                o.step()
+    for p, q, kind in zip(together, apart, (float, np.ndarray, np.ndarray, np.ndarray), strict=True):
+        assert type(p.data) is kind
+        assert np.array_equal(p.data, q.data)
+    assert [p.dtype for p in together] == [np.float64, np.float64, np.float32, np.float32]
+    assert [p.shape for p in together] == [(), (2,), (), (2, 1)]
+
+
+def test_groups_have_their_own_settings():
+    a, b = mg.Value([1.0]), mg.Value([1.0])
+    optimizer = optim.SGD([{"params": a, "lr": 0.5}, {"params": [b]}], lr=0.1)
+    optimizer.add_param_group({"params": (c for c in [mg.Value(1.0, label="c")]), "weight_decay": 1.0})
+    c = optimizer.param_groups[2]["params"][0]
+    for p in (a, b, c):
+        p.grad = p.data * 0.0 + 1.0
+    optimizer.step()
+    assert (a.data.item(), b.data.item(), c.data) == (0.5, 0.9, 0.8)
+    optimizer.param_groups[1]["lr"] = 0.2  # as schedules do
+    optimizer.step()
+    assert b.data.item() == pytest.approx(0.7)
+
+
+def test_users_arrays_are_never_written():
+    start = np.ones(3)
+    replaced = np.full(3, 7.0)
+    w = mg.Value(start)
+    optimizer = optim.SGD([w], lr=1.0)
+    w.grad = np.ones(3)
+    optimizer.step()
+    w.data = replaced  # rebinding: taken over at the next step
+    optimizer.step()
+    assert start.tolist() == [1.0] * 3
+    assert replaced.tolist() == [7.0] * 3
+    assert w.data.tolist() == [6.0] * 3
+    w.data[0] = 100.0  # and writing into it
+    optimizer.step()
+    assert w.data.tolist() == [99.0, 5.0, 5.0]
+    gradient = np.ones(3)
+    w.grad = gradient
+    optim.Adam([w], weight_decay=0.1).step()
+    assert gradient.tolist() == [1.0] * 3
+
+
+def test_parameters_that_swap_their_arrays():
+    a, b = mg.Value([1.0, 2.0]), mg.Value([3.0, 4.0])
+    optimizer = optim.SGD([a, b], lr=1.0)
+    a.data, b.data = b.data, a.data
+    a.grad, b.grad = np.zeros(2), np.zeros(2)
+    optimizer.step()
+    assert (a.data.tolist(), b.data.tolist()) == ([3.0, 4.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("start", [2.0, np.array([2.0, 3.0])], ids=["scalar", "array"])
+def test_two_optimisers_on_one_model_see_each_others_steps(start):
+    w = mg.Value(start)
+    first, second = optim.SGD([w], lr=0.1), optim.SGD([w], lr=0.01, momentum=0.9)
+    expected, v = np.array(start), 0.0
+    for _ in range(5):
+        for optimizer in (first, second):
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+        expected = expected - 0.1 * 2.0 * expected
+        v = 0.9 * v + 2.0 * expected
+        expected = expected - 0.01 * v
+    np.testing.assert_allclose(w.data, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["copy", "pickle"])
+def test_a_copied_model_is_trained_by_its_copied_optimiser(duplicate):
+    """The copy's parameters are no views of the copy's buffers: its steps must reach them all the same."""
+
+    def step(model, optimizer):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(np.eye(3)), [0, 1, 0]).backward()
+        optimizer.step()
+
+    model = nn.Linear(3, 2, rng=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    step(model, optimizer)
+    twins = duplicate((model, optimizer))
+    before = model.state_dict()
+    step(*twins)
+    assert np.array_equal(model.weight.data, before["weight"])
+    step(model, optimizer)
+    assert np.array_equal(model.weight.data, twins[0].weight.data)
+    assert not np.array_equal(model.weight.data, before["weight"])
+
+
+def test_large_parameters_are_updated_to_the_last_number(rng):
+    """Updates run in blocks of 65,536."""
+    numbers, g = rng.normal(size=(400, 500)), rng.normal(size=(400, 500))
+    w, b = mg.Value(numbers), mg.Value(np.ones(3))
+    optimizer = optim.SGD([w, b], lr=0.1, momentum=0.9)
+    for _ in range(2):
+        w.grad, b.grad = g, np.ones(3)
+        optimizer.step()
+    np.testing.assert_allclose(w.data, numbers - 0.1 * g - 0.19 * g, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(b.data, 1.0 - 0.29)
+
+
+def test_zero_grad():
+    a, b, c = mg.Value([1.0]), mg.Value(2.0), mg.Value([3.0])
+    optimizer = optim.SGD([a, b, c])
+    a.grad, b.grad = np.array([np.inf]), 2.0
+    optimizer.zero_grad(set_to_none=False)
+    assert (a.grad.tolist(), b.grad, c.grad) == ([0.0], 0.0, None)
+    optimizer.zero_grad()
+    assert (a.grad, b.grad) == (None, None)
+
+
+def test_a_closure_recomputes_the_loss_first():
+    w = mg.Value(3.0)
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = w * w
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).data == 9.0
+    assert w.data == pytest.approx(2.4)
+    assert optimizer.step() is None
+
+
+# --------------------------------------------------------------------------------------------------- stop and continue
+def train(model, optimizer, updates):
+    X, y = np.linspace(-1.0, 1.0, 12).reshape(4, 3), [0, 1, 1, 0]
+    for _ in range(updates):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(X), y).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), lambda p: optim.Adam(p, 0.05, weight_decay=0.01)],
+    ids=["SGD", "Adam"],
+)
+@pytest.mark.parametrize("through_a_file", [False, True])
+def test_a_loaded_state_continues_bit_for_bit(make, through_a_file, tmp_path):
+    def start():
+        model = nn.MLP([3, 5, 2], rng=0)
+        return model, make(model.parameters())
+
+    whole, half, other = start(), start(), start()
+    train(*whole, 9)
+    train(*half, 4)
+    train(*other, 2)  # what it learnt is replaced
+    state = {"model": half[0].state_dict(), "optimizer": half[1].state_dict()}
+    if through_a_file:
+        mg.save(tmp_path / "run.npz", state)
+        state = mg.load(tmp_path / "run.npz")
+    other[0].load_state_dict(state["model"])
+    other[1].load_state_dict(state["optimizer"])
+    train(*half, 1)  # the state is a copy: what goes on here does not reach it
+    train(*other, 5)
+    for name, array in whole[0].state_dict().items():
+        assert np.array_equal(array, other[0].state_dict()[name]), name
+
+
+def test_the_same_seed_gives_the_same_numbers_bit_for_bit():
+    def run():
+        mg.seed(7)
+        model = nn.MLP([3, 16, 2])
+        train(model, optim.Adam(model.parameters(), lr=0.01), 30)
+        return b"".join(a.tobytes() for a in model.state_dict().values())
+
+    assert run() == run()
+
+
+def changed(**parts):
+    def change(state):
+        for name, part in parts.items():
+            state[name] = part(state[name])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda s: s.pop("state"), r"has 'state' and 'param_groups'; this one has \['param_groups'\]"),
+        (changed(param_groups=lambda g: g * 2), "other parameter groups"),
+        (changed(param_groups=lambda g: [{**g[0], "params": [0]}]), "other parameter groups"),
+        (changed(param_groups=lambda g: [{**g[0], "lr": -1.0}]), "lr=-1.0"),
+        (changed(param_groups=lambda g: [{**g[0], "betas": (0.9, 0.9)}]), r"another optimizer, with \['betas'\]"),
+        (
+            changed(state=lambda s: {**s, 1: {"step": 1, "momentum_buffer": np.ones(9)}}),
+            r"parameter 1 has shape \(9,\)",
+        ),
+        (changed(state=lambda s: {**s, 5: s[0]}), "state 5 belongs to no parameter"),
+        (changed(state=lambda s: {0: s[0], 1: {"momentum_buffer": np.ones(1)}}), "no 'step'"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(change, text):
+    ps = [mg.Value([1.0, 2.0]), mg.Value([3.0])]
+    optimizer = optim.SGD(ps, lr=0.1, momentum=0.9)
+    for p in ps:
+        p.grad = np.ones(p.shape)
+    optimizer.step()
+    before, state = optimizer.state_dict(), optimizer.state_dict()
+    state["param_groups"][0]["lr"] = 55.0
+    state["state"][0]["momentum_buffer"] = np.zeros(2)
+    change(state)
+    with pytest.raises(ValueError, match=text):
+        optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for i in (0, 1):
+        assert np.array_equal(after["state"][i]["momentum_buffer"], before["state"][i]["momentum_buffer"])
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+W1 = mg.Value([1.0], label="w1")
+
+
+@pytest.mark.parametrize(
+    ("params", "settings", "error", "text"),
+    [
+        ([], {}, ValueError, "no parameters"),
+        ((p for p in []), {}, ValueError, "no parameters"),
+        ([{"params": []}], {}, ValueError, "group has no parameters"),
+        (W1, {}, DtypeError, r"not a Value: use \[p\]"),
+        (nn.Linear(1, 1), {}, DtypeError, r"not a Linear: use .*model\.parameters\(\)"),
+        ([W1, np.ones(2)], {}, DtypeError, "parameter 1 is ndarray, not a Value"),
+        ([[W1]], {}, DtypeError, "parameter 0 is list"),
+        ([W1 * 2.0], {}, GradientError, "a result of multiply, not a leaf"),
+        ([W1, mg.Value(1.0), W1], {}, ValueError, "w1 is listed twice"),
+        ([{"params": [W1]}, {"params": [W1]}], {}, ValueError, "w1 is listed twice"),
+        ([{"params": [W1], "learning_rate": 0.1}], {}, TypeError, r"SGD: a group has no setting \['learning_rate'\]"),
+        ([{"weights": [W1]}], {}, DtypeError, "a group is a dict .*weights"),
+        ([{"params": [W1]}, mg.Value(2.0)], {}, DtypeError, "a group is a dict"),
+        ([W1, {"params": [W1]}], {}, DtypeError, "parameter 1 is dict"),
+        ([W1], dict(lr=-0.1), ValueError, "SGD: lr=-0.1; it is a number of at least 0"),
+        ([W1], dict(lr=float("nan")), ValueError, "lr=nan"),
+        ([W1], dict(lr=float("inf")), ValueError, "lr=inf"),
+        ([{"params": [W1], "lr": -1.0}], {}, ValueError, "lr=-1.0"),
+        ([W1], dict(momentum=1.0), ValueError, "momentum=1.0; it is at least 0 and below 1"),
+        ([W1], dict(momentum=-0.1), ValueError, "momentum=-0.1"),
+        ([W1], dict(weight_decay=-1.0), ValueError, "weight_decay=-1.0"),
+        ([W1], dict(nesterov=True), ValueError, "nesterov=True needs momentum > 0 and dampening = 0"),
+        ([W1], dict(nesterov=True, momentum=0.9, dampening=0.1), ValueError, "nesterov=True needs"),
+    ],
+)
+def test_what_an_optimiser_refuses(params, settings, error, text):
+    with pytest.raises(error, match=text):
+        optim.SGD(params, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (dict(lr=-1.0), "Adam: lr=-1.0"),
+        (dict(betas=(0.9, 1.0)), r"betas=\(0.9, 1.0\)"),
+        (dict(betas=[-0.1, 0.9]), "betas="),
+        (dict(eps=-1e-8), "eps=-1e-08"),
+        (dict(weight_decay=float("nan")), "weight_decay=nan"),
+    ],
+)
+def test_what_adam_refuses(settings, text):
+    with pytest.raises(ValueError, match=text):
+        optim.Adam([W1], **settings)
+
+
+def wrong_shape(p, optimizer):
+    p.grad = np.ones(3)
+
+
+def wrong_kind(p, optimizer):
+    p.grad = np.array([1j])
+
+
+def a_value(p, optimizer):
+    p.grad = mg.Value([1.0])
+
+
+def new_shape(p, optimizer):
+    p.data = np.ones(2)
+
+
+def new_dtype(p, optimizer):
+    p.data = np.ones(1, np.float32)
+
+
+def bad_setting(p, optimizer):
+    optimizer.param_groups[1]["lr"] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "text"),
+    [
+        (wrong_shape, ShapeError, r"b has shape \(1,\), its grad \(3,\)"),
+        (wrong_kind, DtypeError, "complex"),
+        (a_value, DtypeError, "Value"),
+        (new_shape, ShapeError, r"b was float64 \(1,\) and is float64 \(2,\).*new optimizer"),
+        (new_dtype, DtypeError, r"b was float64 \(1,\) and is float32 \(1,\).*new optimizer"),
+        (bad_setting, ValueError, "lr=nan"),
+    ],
+)
+@pytest.mark.parametrize("same_group", [False, True])
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), optim.Adam], ids=["SGD", "Adam"])
+def test_a_step_that_fails_has_updated_nothing(spoil, error, text, same_group, make):
+    """Whatever is wrong with the last parameter, the first ones must not have moved, nor their memory."""
+    a, c, b = mg.Value([1.0, 2.0], label="a"), mg.Value(4.0, label="c"), mg.Value([3.0], label="b")
+    groups = [{"params": [a, c, b]}] if same_group else [{"params": [a, c]}, {"params": [b]}]
+    if same_group:
+        groups.append({"params": [mg.Value(0.0)]})  # for bad_setting
+    optimizer = make(groups)
+    a.grad, b.grad, c.grad = np.ones(2), np.ones(1), 1.0
+    optimizer.step()
+    before, numbers = optimizer.state_dict(), (a.data.copy(), c.data)
+    a.grad, b.grad, c.grad = np.ones(2), np.ones(1), 1.0
+    spoil(b, optimizer)
+    spoilt = b.data.copy()
+    with pytest.raises(error, match=text):
+        optimizer.step()
+    after = optimizer.state_dict()
+    assert np.array_equal(a.data, numbers[0])
+    assert c.data == numbers[1]
+    assert np.array_equal(b.data, spoilt)
+    for i in (0, 1):
+        for name, array in before["state"][i].items():
+            assert np.array_equal(array, after["state"][i][name]), name
+
+
+def test_a_closure_that_fails_updates_nothing():
+    w = mg.Value([1.0])
+    w.grad = np.ones(1)
+    with pytest.raises(ZeroDivisionError):
+        optim.SGD([w], lr=0.1).step(lambda: 1 // 0)
+    assert w.data.tolist() == [1.0]
+
+
+def test_errors_are_minigrads():
+    w = mg.Value([1.0])
+    optimizer = optim.SGD([w])
+    w.grad = np.ones(2)
+    with pytest.raises(MinigradError):
+        optimizer.step()
+
+
+def test_an_optimiser_without_a_rule_says_so():
+    w = mg.Value([1.0])
+    w.grad = np.ones(1)
+    with pytest.raises(TypeError, match="no update rule"):
+        optim.Optimizer([w], {"lr": 0.1}).step()
+
+
+# ------------------------------------------------------------------------------------------------------- live graphs
+def test_a_graph_that_is_alive_after_the_step_is_refused_by_name():
+    w = mg.Value([1.0, 2.0], label="w")
+    optimizer = optim.SGD([w], lr=0.1)
+    loss = (w * w).sum()
+    w.grad = np.ones(2)
+    optimizer.step()
+    w.grad = None
+    with pytest.raises(GradientError, match=r"multiply: w \(2,\) was changed in place"):
+        loss.backward()
+    assert w.grad is None
+
+
+def test_a_live_graph_is_refused_also_when_the_data_was_assigned_before_the_step():
+    """The buffer that the graph needs is overwritten when the assigned array is taken over."""
+    w = mg.Value([1.0, 2.0], label="w")
+    optimizer = optim.SGD([w], lr=0.1)
+    loss = (w * w).sum()
+    w.data = np.array([10.0, 20.0])
+    w.grad = np.ones(2)
+    optimizer.step()
+    with pytest.raises(GradientError, match="w"):
+        loss.backward()
+
+
+def test_graphs_from_before_the_optimiser_and_after_the_step_are_fine():
+    w = mg.Value([1.0, 2.0])
+    old = (w * w).sum()
+    optimizer = optim.SGD([w], lr=0.5)
+    w.grad = np.ones(2)
+    optimizer.step()
+    w.grad = None
+    old.backward()  # its array is still the user's, with the old numbers
+    assert w.grad.tolist() == [2.0, 4.0]
+    w.grad = None
+    (w * w).sum().backward()
+    assert w.grad.tolist() == [1.0, 3.0]
+
+
+def test_an_untouched_parameter_keeps_its_graph():
+    a, b = mg.Value([1.0]), mg.Value([2.0])
+    optimizer = optim.SGD([a, b], lr=0.1)
+    loss = (b * b).sum()
+    a.grad = np.ones(1)
+    optimizer.step()
+    loss.backward()
+    assert b.grad.tolist() == [4.0]
+
+
+def test_a_scalar_graph_keeps_its_recorded_slopes():
+    w = mg.Value(3.0)
+    optimizer = optim.SGD([w], lr=0.1)
+    loss = w * w
+    loss.backward()
+    optimizer.step()
+    w.grad = None
+    loss.backward()
+    assert w.grad == 6.0
