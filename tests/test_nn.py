@@ -1,0 +1,762 @@
+"""Layers, models and losses: the course notes' numbers, PyTorch's, and every way to hand them the wrong thing."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.errors import DtypeError, ShapeError
+from minigrad.nn import functional as F
+
+
+def fill(p, *range_):
+    """Evenly spaced numbers, as the assignments' sanity checks use them."""
+    p.data = (
+        np.linspace(*range_, p.size).reshape(p.shape[::-1]).T.copy() if p.ndim == 2 else np.linspace(*range_, p.size)
+    )
+
+
+# --------------------------------------------------------------------------------------------------- the notes' numbers
+def test_scores_of_the_cat():
+    """CS231n's picture says 61.95 for the last score; that leaves out the bias."""
+    layer = nn.Linear(4, 3)
+    layer.weight.data = np.array([[0.2, -0.5, 0.1, 2.0], [1.5, 1.3, 2.1, 0.0], [0.0, 0.25, 0.2, -0.3]])
+    layer.bias.data = np.array([1.1, 3.2, -1.2])
+    np.testing.assert_allclose(layer([56.0, 231.0, 24.0, 2.0]).data, [-96.8, 437.9, 60.75], rtol=1e-12)
+
+
+def test_cs231n_affine_forward():
+    layer = nn.Linear(120, 3)
+    fill(layer.weight, -0.2, 0.3)
+    fill(layer.bias, -0.3, 0.1)
+    expected = [[1.49834967, 1.70660132, 1.91485297], [3.25553199, 3.5141327, 3.77273342]]
+    np.testing.assert_allclose(layer(np.linspace(-0.1, 0.5, 240).reshape(2, 120)).data, expected, rtol=1e-8)
+
+
+def l2(model):
+    return mg.sum_of_squares([p for name, p in model.named_parameters() if "weight" in name])
+
+
+def test_cs231n_two_layer_net():
+    model = nn.MLP([5, 50, 7])
+    for p, range_ in zip(model.parameters(), [(-0.7, 0.3), (-0.1, 0.9), (-0.3, 0.4), (-0.9, 0.1)], strict=True):
+        fill(p, *range_)
+    scores = model(np.linspace(-5.5, 4.5, 15).reshape(5, 3).T)
+    np.testing.assert_allclose(scores.data[0, [0, 1, -1]], [11.53165108, 12.2917344, 16.09215096], rtol=1e-8)
+    loss = nn.CrossEntropyLoss()(scores, [0, 5, 1])
+    assert loss.item() == pytest.approx(3.4702243556, abs=1e-10)
+    assert (loss + l2(model) * 0.5).item() == pytest.approx(26.5948426952, abs=1e-10)
+
+
+def test_cs231n_toy_net_and_its_training():
+    np.random.seed(0)
+    weights = 0.1 * np.random.randn(4, 10), 0.1 * np.random.randn(10, 3)
+    np.random.seed(1)
+    X, y = 10.0 * np.random.randn(5, 4), [0, 1, 2, 2, 1]
+    model = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 3))
+    for layer, weight in zip((model[0], model[2]), weights, strict=True):
+        layer.weight.data = weight.T.copy()
+        nn.init.zeros_(layer.bias)
+    np.testing.assert_allclose(model(X).data[0], [-0.81233741, -1.27654624, -0.70335995], rtol=1e-7)
+    loss = F.cross_entropy(model(X), y) + l2(model) * 0.05  # this assignment's penalty has no factor ½
+    assert loss.item() == pytest.approx(1.30378789133, abs=1e-11)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(X), y) + l2(model) * 5e-6
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.02
+
+
+@pytest.mark.parametrize(("score", "expected", "slope"), [(2.0, 0.0, 0.0), (0.3, 0.7, -1.0), (-1.0, 2.0, -1.0)])
+def test_binary_hinge(score, expected, slope):
+    for label in (1, -1):
+        s = mg.Value([label * score])
+        loss = nn.HingeLoss()(s, [label])
+        loss.backward()
+        assert loss.item() == pytest.approx(expected, abs=1e-15)
+        assert s.grad.tolist() == [label * slope]
+
+
+def test_multiclass_hinge():
+    assert F.multiclass_hinge_loss(mg.Value([[13.0, -7.0, 11.0]]), [0], margin=10.0).item() == 8.0
+    scores = mg.Value([[-2.85, 0.86, 0.28]])
+    loss = nn.MulticlassHingeLoss()(scores, [2])
+    loss.backward()
+    assert loss.item() == pytest.approx(1.58, abs=1e-12)
+    assert scores.grad.tolist() == [[0.0, 1.0, -1.0]]
+
+
+def test_the_right_classs_weights_move_by_the_number_of_violations():
+    svm, x = nn.LinearSVM(3, 5), np.array([1.0, 2.0, 3.0])
+    nn.MulticlassHingeLoss()(svm(x[None, :]), [4]).backward()
+    np.testing.assert_array_equal(svm.weight.grad, [x, x, x, x, -4.0 * x])
+
+
+def test_softmax_cross_entropy():
+    scores = mg.Value([[-2.85, 0.86, 0.28]])
+    assert F.cross_entropy(scores, [2]).item() == pytest.approx(1.0401905694, abs=1e-10)
+    np.testing.assert_allclose(F.softmax(np.array([1.0, -2.0, 0.0])), [0.7054, 0.0351, 0.2595], atol=5e-5)
+    logits = mg.Value(np.log([[0.2, 0.3, 0.5]]))
+    F.cross_entropy(logits, [1]).backward()
+    np.testing.assert_allclose(logits.grad, [[0.2, -0.7, 0.5]], atol=1e-15)
+
+
+@pytest.mark.parametrize("score", [1e3, -1e3, 1e308, -1e308])
+def test_cross_entropy_of_huge_scores(score):
+    scores = mg.Value([[score, score], [score, 0.0]])
+    loss = F.cross_entropy(scores, [0, 0], reduction="none")
+    loss.sum().backward()
+    np.testing.assert_allclose(loss.data, [math.log(2.0), max(-score, 0.0)])
+    assert np.isfinite(scores.grad).all()
+
+
+@pytest.mark.parametrize("classes", [3, 10, 1000])
+def test_initial_losses(classes, rng):
+    """Small weights know nothing: classes - 1 for the SVM (9.0 for ten), log(classes) for softmax (2.3026 for ten)."""
+    X, y = rng.normal(size=(50, 8)), rng.integers(0, classes, 50)
+    svm = nn.LinearSVM(8, classes, rng=0)
+    assert nn.MulticlassHingeLoss()(svm(X), y).item() == pytest.approx(classes - 1, rel=2e-3)
+    assert nn.CrossEntropyLoss()(svm(X), y).item() == pytest.approx(math.log(classes), rel=2e-3)
+    nn.init.zeros_(svm.weight)
+    assert nn.MulticlassHingeLoss()(svm(X), y).item() == classes - 1
+    assert nn.CrossEntropyLoss()(svm(X), y).item() == pytest.approx(math.log(classes), rel=1e-14)
+
+
+def test_gradients_grow_with_the_data():
+    """CS231n: data a thousand times larger makes the weights' gradient a thousand times larger."""
+    layer = nn.Linear(3, 2, rng=0)
+    X, upstream = np.linspace(-1.0, 1.0, 12).reshape(4, 3), np.ones((4, 2))
+    layer(X).backward(upstream)
+    once = layer.weight.grad
+    layer.zero_grad()
+    layer(1000.0 * X).backward(upstream)
+    np.testing.assert_allclose(layer.weight.grad, 1000.0 * once, rtol=1e-12, atol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------------- first weights
+M, N = 300, 200  # in, out
+
+
+@pytest.mark.parametrize(
+    ("fill_", "variance", "bound"),
+    [
+        (nn.init.xavier_uniform_, 2 / (M + N), math.sqrt(6 / (M + N))),
+        (nn.init.xavier_normal_, 2 / (M + N), None),
+        (nn.init.kaiming_uniform_, 2 / M, math.sqrt(6 / M)),
+        (nn.init.kaiming_normal_, 2 / M, None),
+        (lambda p, rng: nn.init.kaiming_normal_(p, mode="fan_out", nonlinearity="relu", rng=rng), 2 / N, None),
+        (lambda p, rng: nn.init.kaiming_uniform_(p, a=3.0, rng=rng), 2 / 10 / M, None),
+        (lambda p, rng: nn.init.xavier_normal_(p, gain=5 / 3, rng=rng), 25 / 9 * 2 / (M + N), None),
+        (lambda p, rng: nn.init.normal_(p, 2.0, 0.5, rng=rng), 0.25, None),
+        (lambda p, rng: nn.init.uniform_(p, -1.0, 2.0, rng=rng), 9 / 12, 2.0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_variances_of_the_initial_weights(fill_, variance, bound, dtype):
+    p = mg.Value(np.zeros((N, M), dtype))
+    assert fill_(p, rng=0) is p
+    assert p.dtype == dtype
+    assert p.data.var() == pytest.approx(variance, rel=0.03)
+    if bound is not None:
+        assert abs(p.data).max() <= bound * (1 + 1e-6)
+        assert abs(p.data).max() > 0.99 * bound
+    again = fill_(mg.Value(np.zeros((N, M), dtype)), rng=0)
+    assert np.array_equal(p.data, again.data)
+
+
+def test_linear_starts_uniform_within_one_over_the_root_of_its_inputs():
+    layer = nn.Linear(M, N, rng=0)
+    assert layer.weight.data.var() == pytest.approx(1 / (3 * M), rel=0.03)
+    assert abs(layer.weight.data).max() <= 1 / math.sqrt(M)
+    assert abs(layer.bias.data).max() <= 1 / math.sqrt(M)
+    assert layer.bias.data.var() == pytest.approx(1 / (3 * M), rel=0.2)
+
+
+@pytest.mark.parametrize("seed", [0, np.int64(0)], ids=["int", "numpy"])
+def test_weight_and_bias_are_different_draws(seed):
+    layer = nn.Linear(3, 3, rng=seed)
+    assert not np.any(np.isin(layer.bias.data, layer.weight.data))
+    np.testing.assert_array_equal(layer.weight.data, nn.Linear(3, 3, rng=np.random.default_rng(0)).weight.data)
+
+
+def test_the_layers_of_a_model_are_different_draws_and_seeds_repeat_them():
+    a, b = nn.MLP([4, 4, 4], rng=5), nn.MLP([4, 4, 4], rng=5)
+    assert not np.array_equal(a.layers[0].weight.data, a.layers[2].weight.data)
+    mg.seed(3)
+    c = nn.MLP([4, 4, 4])
+    mg.seed(3)
+    d = nn.MLP([4, 4, 4])
+    for x, y in ((a, b), (c, d)):
+        for p, q in zip(x.parameters(), y.parameters(), strict=True):
+            np.testing.assert_array_equal(p.data, q.data)
+    assert not np.array_equal(a.layers[0].weight.data, c.layers[0].weight.data)
+
+
+def test_equal_units_stay_equal():
+    """Why weights start at random: with equal ones, the hidden units learn the same for ever."""
+    model = nn.MLP([2, 4, 1], activation=nn.Tanh)
+    for p in model.parameters():
+        nn.init.constant_(p, 0.3)
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        nn.HingeLoss()(model(np.array([[1.0, 2.0], [-3.0, 0.5], [0.1, 0.2]])), [1, -1, -1]).backward()
+        optimizer.step()
+    hidden = model.layers[0].weight.data
+    assert np.array_equal(hidden, np.tile(hidden[0], (4, 1)))
+    assert not np.allclose(hidden, 0.3)
+
+
+def test_filling_keeps_the_kind_of_number():
+    for start in (2.0, np.float32(2.0), np.zeros(3, np.float32)):
+        p = mg.Value(start)
+        kind, dtype = type(p.data), p.dtype
+        assert nn.init.ones_(p) is p
+        assert type(p.data) is kind
+        assert p.dtype == dtype
+        assert np.all(p.data == 1.0)
+
+
+def test_what_init_refuses():
+    with pytest.raises(ShapeError, match=r"at least two axes \(out, in\).*\(3,\)"):
+        nn.init.xavier_uniform_(mg.Value(np.zeros(3)))
+    with pytest.raises(ValueError, match=r"'fan_sideways'.*'fan_in' or 'fan_out'"):
+        nn.init.kaiming_normal_(mg.Value(np.zeros((2, 2))), mode="fan_sideways")
+    with pytest.raises(ValueError, match=r"'swish' is not one of \['linear'"):
+        nn.init.calculate_gain("swish")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "selu", "leaky_relu"])
+def test_gains_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    for param in (None, 0.0, 0.2) if name == "leaky_relu" else (None,):
+        assert nn.init.calculate_gain(name, param) == pytest.approx(torch.nn.init.calculate_gain(name, param))
+
+
+# -------------------------------------------------------------------------------------------------------------- modules
+class Block(nn.Module):
+    """Parameters and parts in every kind of container, declared in no particular order."""
+
+    def __init__(self):
+        self.inner = nn.Linear(2, 2, rng=0)
+        self.scale = nn.Parameter(2.0)
+        self.stack = [nn.Linear(2, 2, rng=1), (nn.Parameter(np.ones(2)), nn.ReLU())]
+        self.table = {"a": nn.Linear(2, 1, bias=False, rng=2), "b": {"deep": nn.Parameter(np.zeros(1))}}
+        self.again = self.inner
+        self.tied = self.inner.weight
+        self.note, self.width, self.plain = "text", 3, mg.Value(1.0)
+
+    def forward(self, x):
+        return self.table["a"](self.stack[0](self.inner(x)) * self.stack[1][0] * self.scale) + self.table["b"]["deep"]
+
+
+def test_parameters_are_found_once_a_modules_own_first():
+    assert [name for name, _ in Block().named_parameters()] == [
+        "scale", "stack.1.0", "table.b.deep", "tied", "inner.bias", "stack.0.weight", "stack.0.bias", "table.a.weight",
+    ]  # fmt: skip
+    assert [name for name, _ in Block().named_modules()] == ["", "inner", "stack.0", "stack.1.1", "table.a"]
+    assert [name for name, _ in Block().children()] == ["inner", "stack.0", "stack.1.1", "table.a", "again"]
+    assert next(Block().named_parameters("model"))[0] == "model.scale"
+
+
+def test_every_parameter_that_was_found_learns():
+    model = Block()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    before = model.state_dict()
+    model(np.array([[1.0, -2.0]])).sum().backward()
+    optimizer.step()
+    after = model.state_dict()
+    assert all(np.any(before[name] != after[name]) for name in before)
+    model.zero_grad()
+    assert [p.grad for p in model.parameters()] == [None] * 8
+
+
+@pytest.mark.oracle
+def test_names_and_order_are_pytorchs():
+    torch = pytest.importorskip("torch")
+
+    def build(n, module):
+        class Net(module):
+            def __init__(self):
+                super().__init__()
+                self.body = n.Sequential(n.Linear(2, 3), n.Tanh(), n.Sequential(n.Linear(3, 3, bias=False), n.ReLU()))
+                self.shift = n.Parameter(torch.zeros(3) if n is torch.nn else np.zeros(3))
+                self.head = n.Linear(3, 1)
+                self.same = self.head
+                self.factor = n.Parameter(torch.ones(2) if n is torch.nn else np.ones(2))
+
+        return Net()
+
+    ours, theirs = build(nn, nn.Module), build(torch.nn, torch.nn.Module)
+    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
+    assert [name for name, _ in ours.named_modules()] == [name for name, _ in theirs.named_modules()]
+
+
+def test_a_module_that_knows_its_parent():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model[1].parent = model
+    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias"]
+    assert not model.eval()[1].training
+
+
+def test_repr():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.ReLU(), nn.Softmax(axis=0)), nn.Linear(2, 1, bias=False))
+    assert repr(model) == (
+        "Sequential(\n  (0): Linear(3, 2)\n  (1): Sequential(\n    (0): ReLU()\n    (1): Softmax(axis=0)\n  )\n"
+        "  (2): Linear(2, 1, bias=False)\n)"
+    )
+    assert repr(nn.Sequential()) == "Sequential()"
+
+
+def test_sequential():
+    first, second = nn.Linear(3, 4, rng=0), nn.Linear(4, 2, rng=1)
+    model = nn.Sequential(first, mg.tanh, second, lambda x: x * 2.0)
+    model.note = "an attribute is no layer"
+    X = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    np.testing.assert_allclose(
+        model(X).data,
+        2.0 * (np.tanh(X @ first.weight.data.T + first.bias.data) @ second.weight.data.T + second.bias.data),
+    )
+    assert len(model) == 4
+    assert model[0] is first
+    assert model[-2] is second
+    assert [m is n for m, n in zip(model[1:3], [mg.tanh, second], strict=True)] == [True, True]
+    assert model.train().eval()(X).shape == (2, 2)
+    with pytest.raises(TypeError, match="part 1 is 3, not a module or function"):
+        nn.Sequential(first, 3)
+    with pytest.raises(TypeError, match=r"part 0 is .*, not a module"):
+        nn.Sequential([first, second])
+
+
+def test_mlp():
+    model = nn.MLP([3, 5, 4, 2], activation=nn.Sigmoid, rng=0)
+    names = [type(m).__name__ for m in model.layers]
+    assert names == ["Linear", "Sigmoid", "Linear", "Sigmoid", "Linear"]
+    assert [p.shape for p in model.parameters()] == [(5, 3), (5,), (4, 5), (4,), (2, 4), (2,)]
+    assert nn.MLP([3, 2])(np.ones(3)).shape == (2,)
+    assert nn.MLP([3, 2, 2], activation=lambda: mg.tanh)(np.ones((7, 5, 3))).shape == (7, 5, 2)
+    with pytest.raises(ShapeError, match=r"MLP\(\[3\]\): give at least two sizes"):
+        nn.MLP([3])
+    with pytest.raises(ShapeError, match=r"Linear\(3, 0\)"):
+        nn.MLP([3, 0, 2])
+
+
+def test_linear_svm_predicts_labels():
+    binary, classes = nn.LinearSVM(2), nn.LinearSVM(2, 3)
+    assert binary.bias.data.tolist() == [0.0]
+    binary.weight.data = np.array([[1.0, -1.0]])
+    assert binary.predict([[2.0, 1.0], [1.0, 2.0], [1.0, 1.0]]).tolist() == [1, -1, 1]
+    classes.weight.data = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+    predicted = classes.predict(np.array([[3.0, 1.0], [1.0, 3.0], [-1.0, -1.0]]))
+    assert predicted.tolist() == [0, 1, 2]
+    assert predicted.dtype.kind == "i"
+
+
+def test_linear_separates_what_is_separable(rng):
+    X = rng.normal(size=(60, 2))
+    y = np.where(X @ [1.0, -2.0] > 0.0, 1, -1)
+    X += 0.3 * y[:, None] * [1.0, -2.0]
+    svm = nn.LinearSVM(2, rng=0)
+    optimizer = optim.SGD(svm.parameters(), lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        nn.HingeLoss()(svm(X), y).backward()
+        optimizer.step()
+    assert svm.predict(X).tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (5, 3, 4)])
+def test_linear_is_its_formula_to_second_order(bias, shape, rng):
+    layer = nn.Linear(4, 3, bias=bias, rng=0)
+    x, out = rng.normal(size=shape), layer(rng.normal(size=shape))
+    assert out.shape == (*shape[:-1], 3)
+    expected = x @ layer.weight.data.T + (layer.bias.data if bias else 0.0)
+    np.testing.assert_allclose(layer(x).data, expected, rtol=1e-13)
+    params = [p.data for p in layer.parameters()]
+    assert mg.gradcheck(lambda x, *ps: mg.tanh(F.linear(x, *ps)), x, *params, order=2)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("wrong", [(3,), (2, 3), (4, 1), (2, 2, 3)])
+def test_an_input_of_the_wrong_width(bias, wrong):
+    model = nn.Sequential(nn.Linear(2, 4, bias=bias), nn.ReLU())
+    for x in (np.ones(wrong), mg.Value(np.ones(wrong))):
+        with pytest.raises(
+            ShapeError, match=f"(has|have|differ).*{wrong[-1]}" if bias else f"differ .{wrong[-1]} and 2"
+        ):
+            model(x)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_number_is_no_input():
+    with pytest.raises(ShapeError, match="rows of 2 numbers"):
+        nn.Linear(2, 1)(3.0)
+    with pytest.raises(ShapeError, match="needs arrays"):
+        nn.Linear(2, 1, bias=False)(3.0)
+
+
+def test_a_module_without_forward():
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(TypeError, match="Empty has no forward method"):
+        Empty()(1.0)
+
+
+# ---------------------------------------------------------------------------------------------- modes, dtypes, freezing
+def test_modes_reach_every_part():
+    model = Block()
+    assert model.training
+    assert model.eval() is model
+    assert [m.training for _, m in model.named_modules()] == [False] * 5
+    model.train()
+    assert [m.training for _, m in model.named_modules()] == [True] * 5
+
+
+def test_a_frozen_part_does_not_learn():
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+    assert model[0].freeze() is model[0]
+    optimizer = optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
+    before = model.state_dict()
+    F.cross_entropy(model(np.ones((1, 2))), [0]).backward()
+    optimizer.step()
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, before[name]) is name.startswith("0")
+    assert model[0].weight.grad is None
+
+
+@pytest.mark.parametrize("how", ["to", "dtype="])
+@pytest.mark.parametrize("loss", ["cross entropy", "multiclass hinge", "hinge", "squared hinge"])
+def test_float32_end_to_end(how, loss, rng):
+    outputs = 1 if "squared" in loss or loss == "hinge" else 3
+    model = nn.MLP([4, 5, outputs], dtype=np.float32 if how == "dtype=" else np.float64, rng=0)
+    if how == "to":
+        assert model.to("float32") is model
+    X, y = rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)
+    signs = np.where(y == 1, 1.0, -1.0)  # float64 labels
+    optimizer = optim.Adam(model.parameters(), lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        scores = model(X)
+        if loss == "cross entropy":
+            value = nn.CrossEntropyLoss()(scores, y)
+        elif loss == "multiclass hinge":
+            value = nn.MulticlassHingeLoss(margin=0.5)(scores, y)
+        else:
+            value = nn.HingeLoss(squared=loss == "squared hinge")(scores, signs)
+        value.backward()
+        assert (scores.dtype, value.dtype) == (np.float32, np.float32)
+        assert [p.grad.dtype for p in model.parameters()] == [np.float32] * 4
+        optimizer.step()
+    assert [p.dtype for p in model.parameters()] == [np.float32] * 4
+    assert [a.dtype for a in model.state_dict().values()] == [np.float32] * 4
+
+
+def test_to_and_back_keeps_scalars():
+    model = Block().to(np.float32)
+    assert model.scale.dtype == np.float32
+    assert model.to(np.float64).scale.data == 2.0
+    assert type(model.scale.data) is float
+    assert type(model.stack[1][0].data) is np.ndarray
+
+
+@pytest.mark.parametrize("dtype", [int, np.int32, bool, np.float16, complex, "longdouble"])
+def test_a_model_is_never_converted_to_whole_numbers(dtype):
+    model = nn.MLP([2, 3, 1], rng=0)
+    before = model.state_dict()
+    with pytest.raises(DtypeError, match="float64 or float32"):
+        model.to(dtype)
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, before[name])
+    with pytest.raises(DtypeError, match="float64 or float32"):
+        nn.Linear(2, 3, dtype=dtype)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["copy", "pickle"])
+def test_a_copied_model_is_its_own(duplicate):
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=1))
+    twin = duplicate(model)
+    X = np.ones((2, 2))
+    assert np.array_equal(twin(X).data, model(X).data)
+    assert all(isinstance(p, nn.Parameter) for p in twin.parameters())
+    twin(X).sum().backward()
+    assert all(p.grad is None for p in model.parameters())
+    for p in twin.parameters():
+        p.data -= 1.0
+    assert not np.array_equal(twin(X).data, model(X).data)
+
+
+# ------------------------------------------------------------------------------------------------------ saving, loading
+def test_a_state_dict_holds_copies():
+    model = nn.Linear(2, 2, rng=0)
+    state = model.state_dict()
+    state["weight"][:] = 9.0
+    assert not np.any(model.weight.data == 9.0)
+    model.load_state_dict(state)
+    state["weight"][:] = 5.0
+    assert np.all(model.weight.data == 9.0)
+
+
+def test_loading_numbers_of_other_kinds():
+    model = Block().to(np.float32)
+    state = {name: np.asarray(a, np.float64) + 1.0 for name, a in Block().state_dict().items()}
+    state["stack.1.0"] = [3, 4]
+    model.load_state_dict(state)
+    assert model.stack[1][0].data.tolist() == [3.0, 4.0]
+    assert {p.dtype for p in model.parameters()} == {np.dtype(np.float32)}
+    model = Block()
+    model.load_state_dict({"scale": np.float32(7.0)}, strict=False)
+    assert model.scale.data == 7.0
+    assert type(model.scale.data) is float
+
+
+def without(name):
+    return lambda state: state.pop(name)
+
+
+def put(name, array):
+    return lambda state: state.update({name: array})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "text"),
+    [
+        (without("2.bias"), KeyError, r"missing \['2.bias'\], unexpected nothing; strict=False"),
+        (put("3.bias", np.zeros(1)), KeyError, r"missing nothing, unexpected \['3.bias'\]"),
+        (put("2.weight", np.zeros((3, 1))), ShapeError, r"2.weight has shape \(1, 3\), the state has \(3, 1\)"),
+        (put("2.bias", np.zeros(())), ShapeError, r"2.bias has shape \(1,\), the state has \(\)"),
+        (put("2.bias", np.array([True])), DtypeError, "2.bias is bool in the state"),
+        (put("2.bias", np.array([1j])), DtypeError, "2.bias is complex128"),
+        (put("2.bias", np.array(["1.0"])), DtypeError, "2.bias is <U3"),
+        (put("2.bias", np.array([None])), DtypeError, "2.bias is object"),
+        (put("2.bias", mg.Value([1.0])), TypeError, r"\.data"),
+    ],
+)
+def test_a_state_that_does_not_fit_loads_nothing(spoil, error, text):
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU(), nn.Linear(3, 1, rng=1))
+    before = model.state_dict()
+    state = {name: array + 1.0 for name, array in before.items()}
+    spoil(state)
+    with pytest.raises(error, match=text):
+        model.load_state_dict(state)
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, before[name]), name
+
+
+def test_not_strict_loads_what_fits_and_still_checks_shapes():
+    model = nn.Linear(2, 2, rng=0)
+    weight = model.weight.data.copy()
+    model.load_state_dict({"bias": np.array([5.0, 6.0]), "other": np.zeros(1)}, strict=False)
+    assert model.bias.data.tolist() == [5.0, 6.0]
+    assert np.array_equal(model.weight.data, weight)
+    with pytest.raises(ShapeError, match="bias"):
+        model.load_state_dict({"weight": np.zeros((2, 2)), "bias": np.zeros(3)}, strict=False)
+    assert np.array_equal(model.weight.data, weight)
+
+
+def test_an_optimiser_takes_over_loaded_numbers():
+    model = nn.Linear(2, 1, rng=0)
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    state = {"weight": np.array([[5.0, 6.0]]), "bias": np.array([7.0])}
+    model.load_state_dict(state)
+    model(np.array([[1.0, 2.0]])).sum().backward()
+    optimizer.step()
+    assert model.weight.data.tolist() == [[4.0, 4.0]]
+    assert state["weight"].tolist() == [[5.0, 6.0]]
+
+
+# --------------------------------------------------------------------------------------------------------------- losses
+LOSSES = {
+    "cross_entropy": lambda s, y, **k: F.cross_entropy(s, y, **k),
+    "multiclass_hinge_loss": lambda s, y, **k: F.multiclass_hinge_loss(s, y, **k),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("scores", "labels", "error", "text"),
+    [
+        ((3, 2), [0, 1], ShapeError, r"labels have shape \(2,\); scores \(3, 2\) need \(3,\)"),
+        ((3, 2), [[0], [1], [0]], ShapeError, r"labels have shape \(3, 1\)"),
+        ((3, 2), [[1, 0], [0, 1], [1, 0]], ShapeError, r"labels have shape \(3, 2\)"),
+        ((3, 2), 1, ShapeError, r"labels have shape \(\)"),
+        ((3, 2), [0.0, 1.0, 0.0], DtypeError, r"class numbers \(integers\), not float64; use y.astype\(int\)"),
+        ((3, 2), [True, False, True], DtypeError, "not bool"),
+        ((3, 2), ["a", "b", "a"], DtypeError, "not <U1"),
+        ((3, 2), [0, 1, 2], ShapeError, r"label 2 \(number 2\), but the scores have the classes 0 to 1"),
+        ((3, 2), [0, -1, 1], ShapeError, r"label -1 \(number 1\), but the scores have the classes 0 to 1"),
+        ((3, 2), np.array([0, 255, 1], np.uint8), ShapeError, r"label 255 \(number 1\)"),
+        ((3, 2), np.array([0, 1, 2**63 + 1], np.uint64), ShapeError, r"number 2"),
+        ((0, 2), [], ShapeError, "the batch is empty"),
+        ((2,), [0, 1], ShapeError, r"scores are \(batch, classes\), not .*\(2,\)"),
+        ((1, 2, 3), [0], ShapeError, r"scores are \(batch, classes\).*\(1, 2, 3\)"),
+    ],
+)
+def test_labels_that_name_no_class(loss, scores, labels, error, text):
+    p = mg.Value(np.zeros(scores))
+    optimizer = optim.SGD([p], lr=0.1)
+    for values in (p, p.data):
+        with pytest.raises(error, match=f"{loss}: .*{text}"):
+            LOSSES[loss](values, labels)
+    optimizer.step()
+    assert p.grad is None
+    assert not p.data.any()
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "error", "text"),
+    [
+        ((3,), [1, -1], ShapeError, r"scores \(3,\) and labels \(2,\) differ"),
+        ((3, 2), [1, -1, 1], ShapeError, r"scores \(3, 2\) and labels \(3,\) differ"),
+        ((3,), [[1, -1, 1]], ShapeError, r"labels \(1, 3\) differ"),
+        ((3, 1), [[1, -1, 1]], ShapeError, r"labels \(1, 3\) differ"),
+        ((3,), 1, ShapeError, r"labels \(\) differ"),
+        ((0,), [], ShapeError, "the batch is empty"),
+        ((3,), [1, 0, 1], DtypeError, r"labels are -1 or \+1, not 0 \(number 1\)"),
+        ((3,), [1.0, -1.0, 0.5], DtypeError, r"not 0.5 \(number 2\)"),
+        ((3,), [1.0, float("nan"), 1.0], DtypeError, r"not nan \(number 1\)"),
+        ((3,), [True, False, True], DtypeError, r"labels are -1 or \+1"),
+        ((3,), ["1", "1", "1"], DtypeError, r"labels are -1 or \+1"),
+        ((2,), np.array([1, -1]).astype(np.uint8), DtypeError, r"not 255 \(number 1\)"),
+        ((2,), np.array([1, 127], np.int8), DtypeError, r"not 127 \(number 1\)"),
+        ((2,), np.array([1, -128], np.int8), DtypeError, r"not -128 \(number 1\)"),
+    ],
+)
+def test_labels_that_are_no_signs(scores, labels, error, text):
+    p = mg.Value(np.zeros(scores))
+    for values in (p, p.data):
+        with pytest.raises(error, match=f"hinge_loss: .*{text}"):
+            nn.HingeLoss()(values, labels)
+    assert p.grad is None
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+@pytest.mark.parametrize("labels", [[1, -1, 1, -1], np.array([[1.0], [-1.0], [1.0], [-1.0]], np.float32)])
+def test_one_label_per_score_as_a_row_or_a_column(shape, labels):
+    scores = mg.Value(np.array([2.0, 2.0, 0.5, 0.5]).reshape(shape))
+    each = F.hinge_loss(scores, labels, reduction="none")
+    assert each.shape == shape
+    assert each.data.ravel().tolist() == [0.0, 3.0, 0.5, 1.5]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_labels_of_any_integer_type(dtype):
+    scores = mg.Value([[1.0, 2.0, 4.0], [0.0, 1.0, 0.0]])
+    assert F.cross_entropy(scores, np.array([2, 1], dtype)).data == F.cross_entropy(scores, [2, 1]).data
+    assert F.multiclass_hinge_loss(scores, np.array([2, 0], dtype)).data == 1.5
+
+
+CRITERIA = {
+    "cross entropy": (nn.CrossEntropyLoss, (5, 4), lambda y: y),
+    "multiclass hinge": (nn.MulticlassHingeLoss, (5, 4), lambda y: y),
+    "hinge": (nn.HingeLoss, (5,), lambda y: np.where(y > 1, 1, -1)),
+    "squared hinge": (lambda **k: nn.HingeLoss(squared=True, **k), (5,), lambda y: np.where(y > 1, 1, -1)),
+}
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_reductions(name, rng):
+    make, shape, to_labels = CRITERIA[name]
+    scores, labels = mg.Value(rng.normal(size=shape)), to_labels(rng.integers(0, 4, 5))
+    each = make(reduction="none")(scores, labels)
+    assert each.shape == (5,)
+    assert make()(scores, labels).item() == pytest.approx(each.data.mean())
+    assert make(reduction="sum")(scores, labels).item() == pytest.approx(each.data.sum())
+    with pytest.raises(ValueError, match="reduction='average'; it is 'mean', 'sum' or 'none'"):
+        make(reduction="average")(scores, labels)
+    raw = make()(scores.data, labels)
+    assert type(raw) is float
+    assert raw == make()(scores, labels).data
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_to_second_order(name, reduction, rng):
+    make, shape, to_labels = CRITERIA[name]
+    scores, labels = rng.normal(size=shape), to_labels(rng.integers(0, 4, 5))
+    assert mg.gradcheck(lambda s: make(reduction=reduction)(s, labels), scores, order=2)
+    X, W = rng.normal(size=(5, 3)), rng.normal(size=(*shape[1:], 3)[-2:]) * 0.3
+    assert mg.gradcheck(lambda W: make(reduction=reduction)(X @ W.T, labels), W, order=2)
+
+
+def test_the_hessian_of_cross_entropy_is_diag_p_minus_p_pt():
+    p = np.array([0.2, 0.3, 0.5])
+    rows = [
+        mg.grad(lambda s, i=i: mg.grad(lambda t: F.cross_entropy(t.reshape(1, 3), [1]))(s)[i])(np.log(p))
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(rows, np.diag(p) - np.outer(p, p), atol=1e-15)
+
+
+def test_a_whole_model_to_second_order(rng):
+    X, y = rng.normal(size=(4, 3)), rng.integers(0, 2, 4)
+    model = nn.MLP([3, 4, 2], activation=nn.Tanh, rng=0)
+    shapes = [p.shape for p in model.parameters()]
+
+    def loss(W1, b1, W2, b2):
+        return F.cross_entropy(F.linear(F.tanh(F.linear(X, W1, b1)), W2, b2), y)
+
+    assert [np.shape(g) for g in mg.grad(loss, (0, 1, 2, 3))(*[p.data for p in model.parameters()])] == shapes
+    assert mg.gradcheck(loss, *[p.data for p in model.parameters()], order=2)
+    loss_of_model = F.cross_entropy(model(X), y)
+    loss_of_model.backward()
+    for p, g in zip(
+        model.parameters(), mg.grad(loss, (0, 1, 2, 3))(*[p.data for p in model.parameters()]), strict=True
+    ):
+        np.testing.assert_allclose(p.grad, g, rtol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------------- with PyTorch
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["cross entropy", "hinge of margins", "squared"])
+def test_weights_go_to_torch_and_back(name, rng):
+    """The same keys and shapes, the same outputs, the same gradients."""
+    torch = pytest.importorskip("torch")
+    X, y = rng.normal(size=(6, 4)), rng.integers(0, 3, 6)
+    ours = nn.Sequential(nn.Linear(4, 5, rng=0), nn.ReLU(), nn.Linear(5, 3, rng=1))
+    theirs = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3)).double()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    theirs.load_state_dict({k: torch.tensor(a) for k, a in ours.state_dict().items()})
+    scores, target = theirs(torch.tensor(X)), torch.tensor(y)
+    np.testing.assert_allclose(ours(X).data, scores.detach().numpy(), rtol=1e-12, atol=1e-14)
+    if name == "cross entropy":
+        pair = F.cross_entropy(ours(X), y), torch.nn.functional.cross_entropy(scores, target)
+    elif name == "hinge of margins":  # PyTorch divides by the number of classes
+        pair = F.multiclass_hinge_loss(ours(X), y), 3.0 * torch.nn.functional.multi_margin_loss(scores, target)
+    else:
+        pair = (ours(X) * ours(X)).mean(), (scores * scores).mean()
+    assert pair[0].item() == pytest.approx(pair[1].item(), rel=1e-12)
+    for loss in pair:
+        loss.backward()
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad, q.grad.numpy(), rtol=1e-12, atol=1e-13)
+    back = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    back.load_state_dict({k: t.numpy() for k, t in theirs.state_dict().items()})
+    assert np.array_equal(back(X).data, ours(X).data)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "softmax", "log_softmax"])
+def test_functional_forms_are_pytorchs(name, rng):
+    torch = pytest.importorskip("torch")
+    x, g = rng.normal(size=(3, 4)) * 5.0, rng.normal(size=(3, 4))
+    ours, theirs = mg.Value(x), torch.tensor(x, requires_grad=True)
+    extra = {"dim": -1} if "softmax" in name else {}
+    out, expected = getattr(F, name)(ours), getattr(torch.nn.functional, name)(theirs, **extra)
+    np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-12, atol=1e-15)
+    out.backward(g)
+    expected.backward(torch.tensor(g))
+    np.testing.assert_allclose(ours.grad, theirs.grad.numpy(), rtol=1e-10, atol=1e-14)
+    module = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softmax": nn.Softmax}.get(name)
+    if module:
+        np.testing.assert_array_equal(module()(x), out.data)
