@@ -1,0 +1,180 @@
+"""Forward mode, Jacobians and Hessians: against reverse mode, closed forms and the numbers of the notes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.errors import GradientError, ShapeError
+from minigrad.gates import REGISTRY
+from minigrad.gates.registry import Call
+
+
+def example_calls() -> list[Any]:
+    """(gate, inputs, params) for every differentiable gate, from its own domain."""
+    rng = np.random.default_rng(3)
+    calls = []
+    for name, gate in REGISTRY.items():
+        if not gate.differentiable:
+            continue
+        for k, domain in enumerate(gate.domain if isinstance(gate.domain[0], Call) else [None, ()]):
+            if isinstance(domain, Call):
+                inputs = [rng.uniform(domain.low, domain.high, s) if isinstance(s, tuple) else s for s in domain.shapes]
+                params = domain.params
+            else:
+                inputs = [rng.uniform(low, high, () if domain is None else (2, 3)) for low, high in gate.domain]
+                params = {}
+            inputs = [x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs]
+            calls.append(pytest.param(gate, inputs, params, id=f"{name}-{k}"))
+    return calls
+
+
+def number_or_array(rng: np.random.Generator, like: Any) -> Any:
+    return rng.standard_normal(np.shape(like)) if np.shape(like) else float(rng.standard_normal())
+
+
+@pytest.mark.parametrize(("gate", "inputs", "params"), example_calls())
+def test_pushing_is_the_transpose_of_pulling(gate: mg.Gate, inputs: list[Any], params: dict[str, Any]) -> None:
+    """<u, J t> = <Jᵀ u, t>, for every gate and, at once, its inputs' dtypes and shapes."""
+    rng = np.random.default_rng(5)
+    moving = [i for i, x in enumerate(inputs) if isinstance(x, float) or getattr(x, "dtype", None) == np.float64]
+
+    def f(*xs: Any) -> Any:
+        full = list(inputs)
+        for i, x in zip(moving, xs, strict=True):
+            full[i] = x
+        return gate(full, **params) if gate.arity is None else gate(*full, **params)
+
+    point = tuple(inputs[i] for i in moving)
+    tangents = tuple(number_or_array(rng, x) for x in point)
+    out, moved = mg.jvp(f, point, tangents)
+    same, pull_back = mg.vjp(f, *point)
+    np.testing.assert_array_equal(out, same)
+    assert np.shape(moved) == np.shape(out)
+    assert type(moved) is type(out)
+    u = number_or_array(rng, out)
+    pulled = pull_back(u)
+    left, right = np.sum(u * moved), sum(np.sum(g * t) for g, t in zip(pulled, tangents, strict=True))
+    assert left == pytest.approx(right, rel=1e-10, abs=1e-10)
+
+
+def test_row_5_directional_derivative() -> None:
+    f = lambda x: x[0] ** 2 - x[1] ** 2  # noqa: E731
+    x, u = np.array([1.0, 2.0]), np.array([0.6, 0.8])
+    assert mg.jvp(f, (x,), (u,))[1] == pytest.approx(-2.0, abs=1e-12)
+    assert mg.grad(f)(x) @ u == pytest.approx(-2.0, abs=1e-12)
+
+
+def test_row_9_jacobian() -> None:
+    def f(p: Any) -> Any:
+        x, y = p[0], p[1]
+        return mg.stack([x * x * y, 5.0 * x + mg.exp(y) - mg.exp(y) + y * np.cos(2.0)])
+
+    J = mg.jacobian(f)(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(J, [[4.0, 1.0], [5.0, np.cos(2.0)]], rtol=1e-12)
+    v = np.array([0.3, -0.7])
+    np.testing.assert_allclose(mg.vjp(f, np.array([1.0, 2.0]))[1](v)[0], v @ J, rtol=1e-12)
+    np.testing.assert_allclose(mg.jvp(f, (np.array([1.0, 2.0]),), (v,))[1], J @ v, rtol=1e-12)
+    p = mg.softmax(np.array([0.1, 0.5, -1.0]))
+    S = mg.jacobian(mg.softmax)(np.array([0.1, 0.5, -1.0]))
+    np.testing.assert_allclose(S, np.diag(p) - np.outer(p, p), atol=1e-15)
+    np.testing.assert_allclose(S.sum(axis=1), 0.0, atol=1e-15)
+
+
+def test_row_10_hessian() -> None:
+    rosenbrock = lambda p: 100.0 * (p[1] - p[0] ** 2) ** 2 + (1.0 - p[0]) ** 2  # noqa: E731
+    H = mg.hessian(rosenbrock)(np.array([1.0, 1.0]))
+    np.testing.assert_allclose(H, [[802.0, -400.0], [-400.0, 200.0]], rtol=1e-12)
+    assert np.linalg.cond(H) == pytest.approx(2508.01, rel=1e-5)
+    np.testing.assert_allclose(H, H.T, atol=1e-12)
+    eigenvalues, vectors = np.linalg.eigh(H)
+    for value, d in zip(eigenvalues, vectors.T, strict=True):
+        assert d @ mg.hvp(rosenbrock, np.array([1.0, 1.0]), d) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(2, 5), (5, 2), (3, 3), (1, 4), (4, 1)])
+def test_rows_and_columns_give_the_same_jacobian(n_in: int, n_out: int) -> None:
+    A = np.random.default_rng(0).standard_normal((n_out, n_in))
+    x = np.linspace(-1.0, 1.0, n_in)
+    J = mg.jacobian(lambda v: mg.tanh(A @ v))(x)
+    np.testing.assert_allclose(J, (1.0 - np.tanh(A @ x) ** 2)[:, None] * A, rtol=1e-12)
+
+
+def test_shapes_are_out_then_in() -> None:
+    assert mg.jacobian(lambda x: x * 2.0)(3.0) == 2.0
+    assert mg.jacobian(lambda x: mg.stack([x, x]))(3.0).shape == (2,)
+    assert mg.jacobian(lambda x: x.sum())(np.ones((2, 3))).shape == (2, 3)
+    assert mg.jacobian(lambda x: x.reshape(3, 2) * 1.0)(np.ones((2, 3))).shape == (3, 2, 2, 3)
+    assert mg.jacobian(lambda x: mg.stack([x * y for y in (1.0, 2.0, 3.0)]))(np.ones(2)).shape == (3, 2, 2)
+    both = mg.jacobian(lambda x, y: x * y, argnums=(0, 1))(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    np.testing.assert_array_equal(both[0], np.diag([3.0, 4.0]))
+    np.testing.assert_array_equal(both[1], np.diag([1.0, 2.0]))
+
+
+def test_containers() -> None:
+    f = lambda p: {"a": p["x"] * p["y"], "b": [p["x"]]}  # noqa: E731
+    out, moved = mg.jvp(f, ({"x": 2.0, "y": 3.0},), ({"x": 1.0, "y": 0.0},))
+    assert (out, moved) == ({"a": 6.0, "b": [2.0]}, {"a": 3.0, "b": [1.0]})
+    out, pull_back = mg.vjp(lambda x: (x * x, {"c": x.sum()}), np.array([1.0, 2.0]))
+    (g,) = pull_back((np.array([1.0, 0.0]), {"c": 10.0}))
+    np.testing.assert_array_equal(g, [12.0, 10.0])
+    H = mg.hessian(lambda p: (p["w"] * p["w"]).sum() * p["b"])({"w": np.arange(2.0), "b": 3.0})
+    np.testing.assert_array_equal(H["w"]["w"], 6.0 * np.eye(2))
+    np.testing.assert_array_equal(H["w"]["b"], [0.0, 2.0])
+    assert H["b"]["b"] == 0.0
+
+
+def test_modes_nest_in_each_other() -> None:
+    assert mg.grad(lambda w: mg.jvp(lambda x: x * x * w, (3.0,), (1.0,))[1])(2.0) == 6.0
+    assert mg.jvp(lambda x: mg.grad(lambda y: y**3)(x), (2.0,), (1.0,)) == (12.0, 12.0)
+    assert mg.jvp(lambda x: mg.jvp(lambda y: x * y * y, (x,), (1.0,))[1], (3.0,), (1.0,)) == (18.0, 12.0)
+    third = mg.jacobian(mg.hessian(lambda x: (x**4).sum()))(np.array([1.0, 2.0]))
+    assert third.shape == (2, 2, 2)
+    assert (third[0, 0, 0], third[1, 1, 1]) == (24.0, 48.0)
+    w = mg.Value(2.0)
+    slope = mg.jvp(lambda x: x * x * w, (mg.Value(3.0),), (1.0,))[1]  # Values in, Values out: 2 x w
+    slope.backward()
+    assert (slope.data, w.grad) == (12.0, 6.0)
+
+
+def test_perturbations_are_not_confused() -> None:
+    assert mg.jvp(lambda x: x * mg.jvp(lambda y: x + y, (1.0,), (1.0,))[1], (1.0,), (1.0,))[1] == 1.0
+
+
+def test_no_path_gives_zeros() -> None:
+    out, moved = mg.jvp(lambda x: mg.Value(5.0), (2.0,), (1.0,))
+    assert (out, moved) == (5.0, 0.0)
+    np.testing.assert_array_equal(mg.vjp(lambda x, y: x * 1.0, 2.0, np.ones(2))[1](1.0)[1], [0.0, 0.0])
+    np.testing.assert_array_equal(mg.jacobian(lambda x: mg.Value(np.ones(2)))(3.0), [0.0, 0.0])
+
+
+def test_float32_stays_float32() -> None:
+    x = np.ones(3, np.float32)
+    out, moved = mg.jvp(lambda v: mg.tanh(v) * 2.0, (x,), (x,))
+    assert out.dtype == moved.dtype == np.float32
+    assert mg.vjp(lambda v: v * 2.0, x)[1](x)[0].dtype == np.float32
+
+
+def test_closed_wires_push_zero_even_beside_infinity() -> None:
+    assert mg.jvp(mg.relu, (-1.0,), (np.inf,))[1] == 0.0
+    np.testing.assert_array_equal(mg.jvp(mg.relu, (np.array([-1.0, 1.0]),), (np.array([np.inf, 2.0]),))[1], [0.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: mg.jvp(lambda x: x, 1.0, 1.0), GradientError, "tuples, with an entry per argument"),
+        (lambda: mg.jvp(lambda x: x, (1.0,), (1.0, 2.0)), GradientError, "structure of the arguments"),
+        (lambda: mg.jvp(lambda x: x, (np.ones(2),), (np.ones(3),)), ShapeError, r"tangents of shape \(3,\)"),
+        (lambda: mg.vjp(lambda x: x * 1.0, np.ones(2))[1](1.0), ShapeError, "cotangent of shape"),
+        (lambda: mg.vjp(lambda x: [x, x], 1.0)[1](1.0), GradientError, "structure of the output"),
+        (lambda: mg.jacobian(lambda x: x, argnums=1)(1.0), GradientError, "called with 1 argument"),
+        (lambda: mg.hessian(lambda x: x * 1.0)(np.ones(2)), GradientError, "must return one number|of one number"),
+    ],
+)
+def test_misuse_is_explained(call: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        call()
