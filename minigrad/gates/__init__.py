@@ -1,25 +1,30 @@
 """The catalogue of gates.
 
-Each family is a module of rows: `arithmetic`, `exponential`, `selection`, `comparisons`, `reductions`, `shapes`,
-`linalg`, `losses`.  `operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and
-through NumPy's functions.
+Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
+`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `losses`.  `operators` and
+`numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through NumPy's functions.
 """
 
 from . import numpy_protocol, operators
+from .activations import *
 from .arithmetic import *
 from .comparisons import *
 from .exponential import *
+from .hyperbolic import *
 from .linalg import *
 from .losses import *
 from .reductions import *
 from .registry import COMPOSED, REGISTRY
+from .rounding import *
 from .selection import *
 from .shapes import *
+from .special import *
+from .trigonometric import *
 
 operators.attach()
 numpy_protocol.attach(operators.ALIASES)
-abs, amax, amin = REGISTRY["absolute"], REGISTRY["max"], REGISTRY["min"]
+abs, amax, amin, mod = (REGISTRY[name] for name in ("absolute", "max", "min", "remainder"))
 HIDDEN = ("select", "put", "positive")  # gates for derivative statements, not for users
 __all__ = [
-    *[name for name in REGISTRY if name not in HIDDEN], *COMPOSED, "abs", "amax", "amin", "REGISTRY",
+    *[name for name in REGISTRY if name not in HIDDEN], *COMPOSED, "abs", "amax", "amin", "mod", "REGISTRY",
 ]  # fmt: skip

@@ -10,8 +10,8 @@ from ..value import Gate, add, multiply, positive, select
 from .registry import call, register, row
 
 __all__ = [
-    "absolute", "add", "divide", "floor_divide", "multiply", "negative", "positive", "power", "remainder", "select",
-    "sign", "square", "subtract",
+    "absolute", "add", "divide", "floor_divide", "multiply", "negative", "positive", "power", "reciprocal",
+    "remainder", "select", "sign", "square", "subtract",
 ]  # fmt: skip
 
 NONZERO = (0.5, 2.0)
@@ -31,6 +31,14 @@ divide = row(
     symbol="/",
     local=[lambda out, a, b: 1.0 / b, lambda out, a, b: -out / b],
     domain=[(-2.0, 2.0), NONZERO],
+)
+reciprocal = row(
+    "reciprocal",
+    lambda x: np.divide(1.0, x),  # np.reciprocal(2) is 0
+    scalar=lambda x: 1.0 / x,
+    symbol="1/x",
+    local=[lambda out, x: -out * out],
+    domain=[NONZERO],
 )
 floor_divide = row(
     "floor_divide",

@@ -9,7 +9,7 @@ import numpy as np
 from ..value import select
 from .registry import call, row
 
-__all__ = ["clip", "maximum", "minimum", "relu", "where"]
+__all__ = ["clip", "fmax", "fmin", "maximum", "minimum", "relu", "where"]
 
 MASK = np.array([[True, False, True], [False, False, True]])
 
@@ -17,6 +17,11 @@ MASK = np.array([[True, False, True], [False, False, True]])
 def won(g: Any, ahead: Any, a: Any, b: Any) -> Any:
     """The winner takes the gradient; equals take half each; a nan, which wins over everything, passes it."""
     return select(ahead | (a != a) | (b != b), g) + select(a == b, 0.5 * g)
+
+
+def found(g: Any, ahead: Any, a: Any, b: Any) -> Any:
+    """As `won`, but a number wins over a nan; two nans take half each."""
+    return select(ahead | ((a == a) & (b != b)), g) + select((a == b) | ((a != a) & (b != b)), 0.5 * g)
 
 
 def within(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
@@ -43,6 +48,18 @@ minimum = row(
     symbol="min",
     elementwise=True,
     vjp=[lambda g, out, a, b: won(g, a < b, a, b), lambda g, out, a, b: won(g, b < a, a, b)],
+)
+fmax = row(
+    "fmax",
+    np.fmax,
+    elementwise=True,
+    vjp=[lambda g, out, a, b: found(g, a > b, a, b), lambda g, out, a, b: found(g, b > a, b, a)],
+)
+fmin = row(
+    "fmin",
+    np.fmin,
+    elementwise=True,
+    vjp=[lambda g, out, a, b: found(g, a < b, a, b), lambda g, out, a, b: found(g, b < a, b, a)],
 )
 clip = row(
     "clip",
