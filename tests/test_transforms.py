@@ -45,7 +45,7 @@ def test_argnums(argnums, expected):
 
 @pytest.mark.parametrize("argnums", [3, -4, (0, 3)])
 def test_an_argument_that_is_not_there(argnums):
-    with pytest.raises(GradientError, match=r"argnums=.*volume was called with 3 arguments|argnums=.* called with 3"):
+    with pytest.raises(GradientError, match=r"argnums=.*volume was called with 3 arguments"):
         mg.grad(volume, argnums)(2.0, 3.0, 4.0)
     with pytest.raises(GradientError, match="called with 0 arguments"):
         mg.grad(volume)(x=2.0, y=3.0, z=4.0)
@@ -159,7 +159,7 @@ def test_no_path_gives_zeros():
     assert mg.grad(lambda x: mg.Value(7.0))(2.0) == 0.0
     assert mg.grad(lambda x: 7.0)(2.0) == 0.0
     assert mg.grad(lambda x: x.detach() * 2.0)(2.0) == 0.0
-    assert mg.grad(lambda x: mg.floor(x) if hasattr(mg, "floor") else x // 1.0)(2.5) == 0.0
+    assert mg.grad(lambda x: x // 1.0)(2.5) == 0.0
 
 
 def test_a_raw_result_comes_out_as_a_value_where_values_went_in():
