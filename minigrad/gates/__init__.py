@@ -1,8 +1,8 @@
 """The catalogue of gates.
 
 Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
-`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `losses`.  `operators` and
-`numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through NumPy's functions.
+`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `products`, `matrices`, `losses`.
+`operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through NumPy's functions.
 """
 
 from . import numpy_protocol, operators
@@ -13,6 +13,8 @@ from .exponential import *
 from .hyperbolic import *
 from .linalg import *
 from .losses import *
+from .matrices import *
+from .products import *
 from .reductions import *
 from .registry import COMPOSED, REGISTRY
 from .rounding import *
