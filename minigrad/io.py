@@ -5,6 +5,7 @@ The file is what `np.savez` writes, an array per entry, and one more entry of JS
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -80,6 +81,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     'all of it'
     """
     path = Path(path).resolve()  # through a symbolic link to the file itself
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder", str(path.parent))
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # in the same folder, so that replace is a move
     try:
         with open(draft, "xb") as file:

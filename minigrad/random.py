@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from .errors import DtypeError
 
 __all__ = ["generator", "seed"]
 
@@ -19,8 +23,12 @@ def seed(n: int) -> None:
     _default = np.random.default_rng(n)
 
 
-def generator(rng: np.random.Generator | int | None = None) -> np.random.Generator:
-    """`rng` itself, a new generator from a number, or the default one."""
+def generator(rng: Any = None) -> Any:
+    """`rng` itself, a new generator from a number, or the default one; `DtypeError` for anything else."""
     if rng is None:
         return _default
-    return np.random.default_rng(rng) if isinstance(rng, (int, np.integer)) else rng
+    if isinstance(rng, (int, np.integer)):
+        return np.random.default_rng(rng)
+    if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        raise DtypeError(f"rng={rng!r:.60}; it is a whole number, np.random.default_rng(number) or None.")
+    return rng

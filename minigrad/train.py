@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import whole
 from .convert import describe
 from .data import DataLoader
 from .errors import AnomalyError, DtypeError, GradientError, ShapeError
@@ -43,7 +44,10 @@ class History:
     interrupted: bool = False
 
     def __getitem__(self, name: str) -> list[float]:
-        """One number over the epochs: history["val_loss"]; epochs that have none are left out."""
+        """One number over the epochs: history["val_loss"]; `KeyError` for a name that no epoch has."""
+        names = dict.fromkeys([name for record in self.epochs for name in record])
+        if self.epochs and name not in names:
+            raise KeyError(f"the history has no {name!r}; it has {', '.join(names)}.")
         return [record[name] for record in self.epochs if name in record]
 
     @property
@@ -54,7 +58,7 @@ class History:
     @property
     def accuracy(self) -> list[float]:
         """The training accuracy of each epoch; empty where labels are not classes."""
-        return self["accuracy"]
+        return [record["accuracy"] for record in self.epochs if "accuracy" in record]
 
     def __repr__(self) -> str:
         last = f", {line(self.epochs[-1])}" if self.epochs else ""
@@ -80,7 +84,8 @@ def fit(
     epochs every hundredth part).  Ctrl-C ends the training after the update that is under way, and the history so far
     is returned; a second Ctrl-C stops at once.
 
-    Raises `AnomalyError`, with the parameters as the step before left them, where a loss or gradient is not finite.
+    Raises `DtypeError` for a class or a name in the place of an object, `GradientError` if all parameters are frozen,
+    and `AnomalyError`, with the parameters as the step before left them, where a loss or gradient is not finite.
 
     >>> from minigrad import nn, optim
     >>> X = np.linspace(-1.0, 1.0, 64).reshape(-1, 1)
@@ -95,9 +100,7 @@ def fit(
     True
     """
     data = loader(data, shuffle=True, rng=rng)
-    run = steps(
-        model, data, loss=loss, optimizer=optimizer, epochs=epochs, validation=validation, callbacks=callbacks
-    )
+    run = steps(model, data, loss=loss, optimizer=optimizer, epochs=epochs, validation=validation, callbacks=callbacks)
     history = History()
     with first_interrupt() as interrupts, progress(epochs, len(data)) as show:
         try:
@@ -136,9 +139,8 @@ def steps(
     """
     data = loader(data, shuffle=True, rng=rng)
     held_back = None if validation is None else loader(validation)
-    if not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise ShapeError(f"epochs={epochs!r}: training makes a whole number of passes, at least 1.")
-    return updates(model, data, loss, optimizer, int(epochs), held_back, tuple(callbacks))
+    check_parts(model, loss, optimizer, callbacks)
+    return updates(model, data, loss, optimizer, whole("epochs", epochs, least=1), held_back, tuple(callbacks))
 
 
 def updates(
@@ -152,12 +154,13 @@ def updates(
             number += 1
             where = f"step {number} (epoch {epoch}, batch {batch} of {len(data)})"
             optimizer.zero_grad()
-            scores = model(X)
-            value = loss(scores, y)
-            check_loss(value, where, optimizer)
-            value.backward()
-            check_gradients(where, optimizer)
-            optimizer.step()
+            with np.errstate(all="ignore"):  # what overflows is reported by the two checks
+                scores = model(X)
+                value = loss(scores, y)
+                check_loss(value, where, optimizer)
+                value.backward()
+                check_gradients(where, optimizer)
+                optimizer.step()
             step = Step(epoch, number, float(value), accuracy(scores, y), None)
             seen.add(step.loss, step.accuracy, len(X))
             if batch < len(data):
@@ -248,6 +251,28 @@ def set_training(model: Any, mode: bool) -> bool:
     return was
 
 
+EXAMPLES = {
+    "model": "nn.MLP([2, 16, 3])",
+    "loss": "nn.CrossEntropyLoss()",
+    "optimizer": "optim.SGD(model.parameters(), lr=0.1)",
+}
+
+
+def check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any) -> None:
+    usable = {"model": callable(model), "loss": callable(loss), "optimizer": hasattr(optimizer, "param_groups")}
+    for (name, ok), part in zip(usable.items(), (model, loss, optimizer), strict=True):
+        if isinstance(part, type) or not ok:
+            what = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
+            raise DtypeError(f"{name} is {what}; pass an object: {name}={EXAMPLES[name]}.")
+    if callable(callbacks):
+        raise DtypeError("callbacks is a list of functions: callbacks=[f].")
+    if not any([p.requires_grad for group in optimizer.param_groups for p in group["params"]]):
+        raise GradientError(
+            "all parameters of the optimizer are frozen (requires_grad is False): there is nothing to learn. "
+            "Set p.requires_grad = True for those that should."
+        )
+
+
 def check_loss(value: Any, where: str, optimizer: Any) -> None:
     if not isinstance(value, Value):
         raise GradientError(f"the loss is {describe(value)}, not a Value: is the model built from minigrad's gates?")
@@ -258,10 +283,7 @@ def check_loss(value: Any, where: str, optimizer: Any) -> None:
 def check_gradients(where: str, optimizer: Any) -> None:
     params = [p for group in optimizer.param_groups for p in group["params"]]
     if all([p.grad is None for p in params]):
-        raise GradientError(
-            "the loss reaches none of the optimizer's parameters: is it the optimizer of this model, and is the model "
-            "not frozen?"
-        )
+        raise GradientError("the loss reaches none of the optimizer's parameters: is it the optimizer of this model?")
     for i, p in enumerate(params):
         if p.grad is not None and not np.isfinite(p.grad).all():
             raise not_finite(f"the gradient of {p.label or f'parameter {i}'} {p.shape} is not finite", where, optimizer)

@@ -90,8 +90,24 @@ def test_the_same_seed_gives_the_same_points(make):
 def test_too_few_points():
     with pytest.raises(errors.ShapeError, match="n=1"):
         data.make_moons(1)
-    with pytest.raises(errors.ShapeError, match="0 points in 3 classes"):
+    with pytest.raises(errors.ShapeError, match="points_per_class=0; it is at least 1"):
         data.make_spiral(0)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "error", "text"),
+    [
+        (data.make_moons, {"noise": -1}, ValueError, "make_moons: noise=-1; it is a number of at least 0"),
+        (data.make_moons, {"noise": "a"}, errors.DtypeError, "noise='a' is not a number"),
+        (data.make_moons, {"n": 2.5}, errors.DtypeError, "n=2.5 is not a whole number"),
+        (data.make_spiral, {"noise": float("nan")}, ValueError, "make_spiral: noise=nan"),
+        (data.make_spiral, {"rng": [1]}, errors.DtypeError, r"rng=\[1\]"),
+        (data.load_digits, {"split": "a"}, errors.DtypeError, "split='a' is not a number"),
+    ],
+)
+def test_wrong_arguments(make, arguments, error, text):
+    with pytest.raises(error, match=text):
+        make(**arguments)
 
 
 # --------------------------------------------------------------------------------------------------------- the loader
@@ -133,10 +149,16 @@ def test_batches_are_raw_and_keep_their_dtype():
         (np.ones((3, 2)), [0, 1], {}, errors.ShapeError, "X has 3 rows and y has 2"),
         (np.ones((0, 2)), [], {}, errors.ShapeError, r"X has shape \(0, 2\)"),
         (1.0, 1.0, {}, errors.ShapeError, r"X has shape \(\)"),
-        ([1.0], [1], {"batch_size": 0}, errors.ShapeError, "batch_size=0; a batch has at least 1 row"),
+        ([1.0], [1], {"batch_size": 0}, errors.ShapeError, "batch_size=0; it is at least 1"),
         ([1.0], [1], {"batch_size": 2.5}, errors.DtypeError, "batch_size=2.5 is not a whole number"),
         ([[1.0, np.nan], [np.inf, 1.0]], [0, 1], {}, errors.AnomalyError, r"X\[0, 1\] is nan \(2 of 4"),
         ([1.0, 2.0], [0.0, np.inf], {}, errors.AnomalyError, r"y\[1\] is inf"),
+        ([1.0, 2.0], [0, 1], {"rng": "x"}, errors.DtypeError, "rng='x'; it is a whole number"),
+        ([["a"], ["b"]], [0, 1], {}, errors.DtypeError, "X holds <U1, not numbers"),
+        ([{"a": 1.0}], [0], {}, errors.DtypeError, "X holds object"),
+        ([[1.0], [2.0, 3.0]], [0, 1], {}, errors.ShapeError, "rows of X differ in shape"),
+        ([1.0, 2.0], ["cat", "dog"], {}, errors.DtypeError, r"y holds <U3.*number the classes: np\.unique"),
+        ([1.0, 2.0], None, {}, errors.DtypeError, "y is None"),
         (mg.Value([1.0, 2.0], label="X"), [0, 1], {}, errors.DtypeError, r"pass X\.data"),
     ],
 )

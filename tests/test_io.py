@@ -119,6 +119,11 @@ def test_other_suffixes(tmp_path, name):
         io.load(tmp_path / name)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder: '.*runs'$"):
+        io.save(tmp_path / "runs" / "a.npz", {})
+
+
 # ------------------------------------------------------------------------------------------------------ damaged files
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):

@@ -484,7 +484,7 @@ W1 = mg.Value([1.0], label="w1")
 @pytest.mark.parametrize(
     ("params", "settings", "error", "text"),
     [
-        ([], {}, ValueError, "no parameters"),
+        ([], {}, ValueError, r"no parameters.*attributes count when they are nn\.Parameter"),
         ((p for p in []), {}, ValueError, "no parameters"),
         ([{"params": []}], {}, ValueError, "group has no parameters"),
         (W1, {}, DtypeError, r"not a Value: use \[p\]"),
@@ -499,6 +499,12 @@ W1 = mg.Value([1.0], label="w1")
         ([{"params": [W1]}, mg.Value(2.0)], {}, DtypeError, "a group is a dict"),
         ([W1, {"params": [W1]}], {}, DtypeError, "parameter 1 is dict"),
         ([W1], dict(lr=-0.1), ValueError, "SGD: lr=-0.1; it is a number of at least 0"),
+        ([W1], dict(lr="0.1"), DtypeError, "SGD: lr='0.1' is not a number"),
+        ([W1], dict(lr=None), DtypeError, "SGD: lr=None is not a number"),
+        ([W1], dict(lr=mg.Value(0.1)), DtypeError, "SGD: lr=Value.* is not a number"),
+        ([W1], dict(momentum="0.9"), DtypeError, "SGD: momentum='0.9' is not a number"),
+        (nn.Linear(2, 1).parameters, {}, DtypeError, r"call it: model\.parameters\(\)"),
+        ([{"params": nn.Linear(2, 1).parameters}], {}, DtypeError, r"call it: model\.parameters\(\)"),
         ([W1], dict(lr=float("nan")), ValueError, "lr=nan"),
         ([W1], dict(lr=float("inf")), ValueError, "lr=inf"),
         ([{"params": [W1], "lr": -1.0}], {}, ValueError, "lr=-1.0"),
@@ -527,6 +533,12 @@ def test_what_an_optimiser_refuses(params, settings, error, text):
 def test_what_adam_refuses(settings, text):
     with pytest.raises(ValueError, match=text):
         optim.Adam([W1], **settings)
+
+
+@pytest.mark.parametrize("betas", [0.9, (0.9, 0.99, 0.999), None])
+def test_betas_are_a_pair(betas):
+    with pytest.raises(DtypeError, match="betas is a pair"):
+        optim.Adam([W1], betas=betas)
 
 
 def wrong_shape(p, optimizer):

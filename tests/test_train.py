@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_callbacks_see_each_epoch_and_may_end_the_training():
     ("change", "error", "text"),
     [
         ({"epochs": 0}, errors.ShapeError, "epochs=0"),
-        ({"epochs": 1.5}, errors.ShapeError, r"epochs=1\.5"),
+        ({"epochs": 1.5}, errors.DtypeError, r"epochs=1\.5 is not a whole number"),
         ({"data": (np.ones((3, 2)), [0, 1])}, errors.ShapeError, "X has 3 rows and y has 2"),
         ({"data": (np.ones((0, 2)), [])}, errors.ShapeError, "without rows"),
         ({"data": (np.ones((2, 2)),)}, errors.ShapeError, "data has 1 parts"),
@@ -163,6 +164,17 @@ def test_callbacks_see_each_epoch_and_may_end_the_training():
         ({"data": (np.ones((2, 3)), [0, 1])}, errors.ShapeError, "rows of 2"),
         ({"loss": lambda scores, y: 1.0}, errors.GradientError, r"the loss is 1\.0, not a Value"),
         ({"optimizer": optim.SGD([Value(1.0)], lr=0.1)}, errors.GradientError, "none of the optimizer's parameters"),
+        ({"model": nn.MLP}, errors.DtypeError, r"model is the class MLP; pass an object: model=nn\.MLP\(\["),
+        ({"loss": nn.CrossEntropyLoss}, errors.DtypeError, r"loss is the class .*loss=nn\.CrossEntropyLoss\(\)"),
+        ({"loss": "ce"}, errors.DtypeError, "loss is 'ce'; pass an object"),
+        ({"optimizer": optim.SGD}, errors.DtypeError, r"optimizer is the class SGD.*optim\.SGD\(model\.parameters"),
+        ({"optimizer": "adam"}, errors.DtypeError, "optimizer is 'adam'; pass an object"),
+        ({"callbacks": print}, errors.DtypeError, r"callbacks=\[f\]"),
+        (
+            {"optimizer": optim.SGD(nn.Linear(2, 2).freeze().parameters())},
+            errors.GradientError,
+            "parameters .*are frozen",
+        ),
     ],
 )
 def test_what_can_not_be_learnt(change, error, text):
@@ -185,7 +197,7 @@ def test_a_loss_that_blows_up_names_the_step_and_updates_nothing_more():
 
     arguments = dict(loss=loss, optimizer=optim.SGD(model.parameters(), lr=1e60))
     with (
-        np.errstate(all="ignore"),
+        warnings.catch_warnings(action="error"),  # the error says it all
         pytest.raises(errors.AnomalyError, match=r"the loss is (inf|nan) at step (\d+) .*lr=1e\+60") as caught,
     ):
         train.fit(model, data.DataLoader(X, y), epochs=50, **arguments)
@@ -297,6 +309,12 @@ def test_with_tqdm_a_bar_with_loss_and_accuracy(monkeypatch, capsys):
 
 def test_the_progress_names_small_losses():
     assert train.line({"epoch": 1.0, "loss": 1.25e-7, "val_accuracy": 0.5}) == "loss 1.25e-07, val accuracy 0.500"
+
+
+def test_history_lists_its_names():
+    with pytest.raises(KeyError, match="no 'foo'; it has epoch, loss, accuracy"):
+        run(setup(), epochs=1)["foo"]
+    assert train.History()["loss"] == [], "interrupted in the first epoch"
 
 
 def test_history_shows_where_it_ended():

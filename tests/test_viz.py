@@ -376,6 +376,15 @@ def test_drawing_changes_nothing() -> None:
     assert [(v.data, v.grad) for v in (f, *f.inputs)] == before
 
 
+@pytest.mark.parametrize(
+    ("digits", "error", "text"),
+    [(-1, ShapeError, "draw: digits=-1; it is at least 1"), ("x", DtypeError, "digits='x' is not a whole")],
+)
+def test_digits_are_a_whole_number(digits: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        draw(mg.Value(1.0), digits=digits)
+
+
 # ---------------------------------------------------------------------------------------------------------- determinism
 def test_the_text_is_the_golden_one() -> None:
     """Also read by people: if you change the drawing on purpose, look at the picture, then write the new text here."""
@@ -469,7 +478,7 @@ def test_colours_have_six_digits_and_fonts_are_single() -> None:
     f.backward()
     source = draw(f).source
     assert set(re.findall(r"#[0-9a-zA-Z]+", source)) == set(re.findall(r"#[0-9a-f]{6}\b", source))
-    assert set(re.findall(r"fontname=(\S+?)[\s\]]", source)) == {"Helvetica"}
+    assert set(re.findall(r"fontname=(\S+?)[\s\]]", source)) == {"Verdana"}
 
 
 def test_import_minigrad_imports_no_graphviz_and_no_matplotlib() -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import at_least_zero, number, whole
 from ..errors import MissingExtraError, ShapeError
 from ..random import generator
 
@@ -41,7 +42,7 @@ def load_digits(split: float = 0.2) -> Split:
         from sklearn import datasets, model_selection
     except ImportError as error:
         raise MissingExtraError('load_digits needs scikit-learn: pip install "minigrad-engine[data]"') from error
-    if not 0.01 <= split <= 0.99:
+    if not 0.01 <= number("load_digits: split", split) <= 0.99:
         raise ShapeError(f"split={split}: it is the fraction held back for testing, between 0.01 and 0.99.")
     digits = datasets.load_digits()
     X, y = digits.data / 16.0, digits.target.astype(np.int64)
@@ -60,8 +61,7 @@ def make_moons(n: int = 200, noise: float = 0.1, rng: Any = None) -> tuple[Float
     >>> X.round(3).tolist(), y.tolist()
     ([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [2.0, 0.5]], [0, 0, 1, 1])
     """
-    if n < 2:
-        raise ShapeError(f"make_moons: n={n}; two moons need at least 2 points.")
+    n, noise = whole("make_moons: n", n, least=2), at_least_zero("make_moons: noise", noise)
     upper, lower = np.linspace(0.0, np.pi, n // 2), np.linspace(0.0, np.pi, n - n // 2)
     X = np.concatenate(
         [
@@ -87,8 +87,8 @@ def make_spiral(
     >>> X.round(3).tolist(), y.tolist()
     ([[0.0, 0.0], [-0.757, -0.654], [-0.0, -0.0], [0.989, -0.146]], [0, 0, 1, 1])
     """
-    if points_per_class < 1 or classes < 1:
-        raise ShapeError(f"make_spiral: {points_per_class} points in {classes} classes; at least 1 each are needed.")
+    points_per_class = whole("make_spiral: points_per_class", points_per_class, least=1)
+    classes, noise = whole("make_spiral: classes", classes, least=1), at_least_zero("make_spiral: noise", noise)
     rng = generator(rng)
     radius = np.linspace(0.0, 1.0, points_per_class)
     arms = []

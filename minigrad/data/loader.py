@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..convert import describe, is_value
 from ..errors import AnomalyError, DtypeError, ShapeError
 from ..random import generator
@@ -19,8 +19,8 @@ class DataLoader:
     """Cuts `X` (n, ...) and `y` (n, ...) into batches of raw arrays; `shuffle=True` deals anew in every epoch.
 
     The last batch is smaller where `batch_size` does not divide n: every row comes once per epoch.  Raises `ShapeError`
-    for data without rows, for X and y of different length and for a batch size below 1, and `AnomalyError` for a nan or
-    an infinity in the data.
+    for data without rows, for X and y of different length and for a batch size below 1, `DtypeError` for data that are
+    not numbers, and `AnomalyError` for a nan or an infinity among them.
 
     >>> loader = DataLoader(np.arange(5.0), np.arange(5), batch_size=2)
     >>> len(loader), [y.tolist() for X, y in loader]
@@ -33,12 +33,7 @@ class DataLoader:
             raise ShapeError(
                 f"DataLoader: X has {len(self.X)} rows and y has {len(self.y)}; each row of X needs its label."
             )
-        try:
-            self.batch_size = operator.index(batch_size)
-        except TypeError as error:
-            raise DtypeError(f"DataLoader: batch_size={batch_size!r} is not a whole number.") from error
-        if self.batch_size < 1:
-            raise ShapeError(f"DataLoader: batch_size={batch_size}; a batch has at least 1 row.")
+        self.batch_size = whole("DataLoader: batch_size", batch_size, least=1)
         self.shuffle, self.rng = shuffle, generator(rng)
 
     def __len__(self) -> int:
@@ -58,7 +53,15 @@ class DataLoader:
 def rows(name: str, data: Any) -> Any:
     if is_value(data):
         raise DtypeError(f"DataLoader: {name} is {describe(data)}; batches are raw arrays: pass {name}.data.")
-    array = np.asarray(data)
+    if data is None:
+        raise DtypeError(f"DataLoader: {name} is None; a row of X and its label in y make an example.")
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"DataLoader: the rows of {name} differ in shape ({error}).") from error
+    if array.dtype.kind not in "biuf":
+        remedy = "number the classes: np.unique(y, return_inverse=True)[1]" if name == "y" else "code them as numbers"
+        raise DtypeError(f"DataLoader: {name} holds {array.dtype}, not numbers: {remedy}.")
     if array.ndim == 0 or len(array) == 0:
         raise ShapeError(f"DataLoader: {name} has shape {array.shape}: there is nothing to learn from without rows.")
     if array.dtype.kind == "f" and not (fine := np.isfinite(array)).all():

@@ -47,7 +47,7 @@ def train_mlp(digits: Any, epochs: int) -> tuple[nn.Module, float, History]:
 
 
 def read_digits(folder: Path, quick: bool = False) -> Section:
-    """Train both, look at the first losses, the test accuracy, the loss curves and the SVM's templates."""
+    """Train both, look at the first losses, the validation accuracy, the loss curves and the SVM's templates."""
     digits, epochs = load_digits(), 4 if quick else 25
     svm, svm_first, svm_history = train_svm(digits, epochs)
     mlp, mlp_first, mlp_history = train_mlp(digits, epochs)
@@ -67,15 +67,15 @@ def read_digits(folder: Path, quick: bool = False) -> Section:
     plot_answers(folder / "digits-answers.png", mlp, digits)
     return Section(
         "Reading digits",
-        f"{len(digits.X_train)} images of handwritten digits to learn from, {len(digits.X_test)} others to be tested "
-        f"with, {epochs} passes. A sanity check comes first: with small weights all classes score alike, so that the "
-        "first loss is 9 margins of 1 for the SVM, and ln 10 for the softmax.",
+        f"{len(digits.X_train)} images of handwritten digits to learn from, {len(digits.X_test)} others held back for "
+        f"validation, {epochs} passes. A sanity check comes first: with small weights all classes score alike, so that "
+        "the first loss is 9 margins of 1 for the SVM, and ln 10 for the softmax.",
         [
-            Table(["model", "first loss", "expected", "last loss", "training accuracy", "test accuracy"], rows),
-            ("digits-svm.png", "The SVM learns: loss and accuracy after each pass, on training and test images."),
+            Table(["model", "first loss", "expected", "last loss", "training accuracy", "validation accuracy"], rows),
+            ("digits-svm.png", "The SVM learns: loss and accuracy after each pass, on training and validation images."),
             ("digits-templates.png", "The SVM's ten rows of W as images: red where ink speaks for the digit."),
             ("digits-mlp.png", "The MLP learns."),
-            ("digits-answers.png", "Test images and the MLP's answers; mistakes in red, with the right answer."),
+            ("digits-answers.png", "Validation images and the MLP's answers; mistakes in red, with the right answer."),
         ],
     )
 
@@ -104,7 +104,7 @@ def plot_answers(path: Path, model: Any, digits: Any, count: int = 20) -> None:
     for axes, i in zip(figure.subplots(2, count // 2).flat, shown, strict=True):
         right = answers[i] == digits.y_test[i]
         axes.imshow(digits.X_test[i].reshape(8, 8), cmap="gray_r")
-        title = f"{answers[i]}" if right else f"{answers[i]}, is {digits.y_test[i]}"
+        title = f"{answers[i]}" if right else f"read {answers[i]}, is {digits.y_test[i]}"
         axes.set_title(title, color="black" if right else "#c5221f")
         axes.axis("off")
     figure.savefig(path, dpi=150)

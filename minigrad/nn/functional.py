@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..convert import describe, shape_of
+from ..convert import describe, is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import hinge, log_softmax, matmul, mean, negative_log_softmax, relu, sigmoid, softmax, sum, tanh, transpose
 from ..gates import linear as linear_gate
@@ -45,7 +45,7 @@ def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str =
     >>> hinge_loss(Value([2.0, 0.3, -1.0]), [1, 1, 1], reduction="none").data.tolist()
     [0.0, 0.7, 2.0]
     """
-    labels, shape = np.asarray(labels), shape_of(scores)
+    labels, shape = raw_labels("hinge_loss", labels), shape_of(scores)
     if labels.shape in (shape[:1], (*shape[:1], 1)) and shape in (shape[:1], (*shape[:1], 1)):
         labels = labels.reshape(shape)
     if labels.shape != shape:
@@ -78,7 +78,7 @@ def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0, reducti
 
 def class_labels(loss: str, scores: Any, labels: Any) -> Any:
     """The labels as an integer array of shape (batch,), after checking that each names a class."""
-    labels, shape = np.asarray(labels), shape_of(scores)
+    labels, shape = raw_labels(loss, labels), shape_of(scores)
     if len(shape) != 2:
         raise ShapeError(f"{loss}: scores are (batch, classes), not {describe(scores)} of shape {shape}.")
     if labels.shape != shape[:1]:
@@ -90,6 +90,16 @@ def class_labels(loss: str, scores: Any, labels: Any) -> Any:
     if labels.astype(np.uint64).max() >= shape[1]:  # a negative number turns into a very large one
         wrong = first_outside(labels, range(shape[1]))
         raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {shape[1] - 1}.")
+    return labels
+
+
+def raw_labels(loss: str, labels: Any) -> Any:
+    """The labels as an array, unless they are a Value (scores and labels swapped, perhaps) or text."""
+    if is_value(labels):
+        raise DtypeError(f"{loss}: labels are raw class numbers: pass y.data; the order is loss(scores, labels).")
+    labels = np.asarray(labels)
+    if any([isinstance(label, str) for label in labels.flat[:1]]):
+        raise DtypeError(f"{loss}: labels are text; number the classes: np.unique(y, return_inverse=True)[1].")
     return labels
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..arguments import whole
 from ..random import generator
 from . import functional as F
 from .init import uniform_
@@ -29,8 +29,8 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = np.float64, rng: Any = None
     ) -> None:
-        if in_features < 1 or out_features < 1:
-            raise ShapeError(f"Linear({in_features}, {out_features}): both sizes are at least 1.")
+        in_features = whole("Linear: in_features", in_features, least=1)
+        out_features = whole("Linear: out_features", out_features, least=1)
         rng = generator(rng)  # one stream for weight and bias
         bound = 1.0 / math.sqrt(in_features)
         self.weight = Parameter(np.zeros((out_features, in_features)), dtype=dtype, label="weight")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..convert import describe
+from ..errors import DtypeError, ShapeError
 from ..random import generator
 from ..value import no_grad
 from .init import normal_, zeros_
@@ -38,16 +39,29 @@ class MLP(Module):
         dtype: Any = np.float64,
         rng: Any = None,
     ) -> None:
+        if np.ndim(sizes) != 1:
+            raise DtypeError(f"MLP: sizes={sizes!r:.60} is not a list: MLP([2, 16, 1]).")
         if len(sizes) < 2:
             raise ShapeError(f"MLP({list(sizes)}): give at least two sizes, of the input and of the output.")
         rng = generator(rng)
         layers: list[Callable[..., Any]] = []
         for n_in, n_out in pairwise(sizes):
-            layers += [Linear(n_in, n_out, dtype=dtype, rng=rng), activation()]
+            layers += [Linear(n_in, n_out, dtype=dtype, rng=rng), new_layer(activation)]
         self.layers = Sequential(*layers[:-1])
 
     def forward(self, x: Any) -> Any:
         return self.layers(x)
+
+
+def new_layer(activation: Any) -> Callable[..., Any]:
+    """A layer from its class, or from another function without arguments that makes one."""
+    try:
+        layer = activation()
+    except TypeError as error:  # no function, or one that wants arguments: a layer, or relu itself
+        raise DtypeError(f"MLP: activation={describe(activation)}: give the class: activation=nn.ReLU.") from error
+    if not callable(layer):
+        raise DtypeError(f"MLP: activation() is {describe(layer)}: give the class of a layer: activation=nn.ReLU.")
+    return layer  # type: ignore[no-any-return]
 
 
 class LinearSVM(Linear):

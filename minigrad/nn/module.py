@@ -163,6 +163,8 @@ class Sequential(Module):
 
     def __init__(self, *modules: Callable[..., Any]) -> None:
         for i, module in enumerate(modules):
+            if isinstance(module, (list, tuple)):
+                raise TypeError(f"Sequential: part {i} is a {type(module).__name__}: unpack it: Sequential(*layers).")
             if not callable(module):
                 raise TypeError(f"Sequential: part {i} is {describe(module)}, not a module or function.")
             setattr(self, str(i), module)

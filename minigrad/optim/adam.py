@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DtypeError
 from .optimizer import Group, Optimizer, Slots
 
 __all__ = ["Adam"]
@@ -35,10 +36,12 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def check(self, group: Group) -> None:
         self.check_at_least_zero(group, "lr", "eps", "weight_decay")
+        if np.shape(group["betas"]) != (2,):
+            raise DtypeError(f"Adam: betas={group['betas']!r:.60}; betas is a pair, such as (0.9, 0.999).")
         self.check_below_one(group, "betas")
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:

@@ -6,15 +6,16 @@ them, scalar parameters are read before a step and written after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 
+from ..arguments import at_least_zero, number
 from ..convert import to_constant
 from ..errors import DtypeError, GradientError, ShapeError
-from ..value import Value, tick
+from ..value import Value, changed_in_place
 
 __all__ = ["Group", "Optimizer", "Slots"]
 
@@ -99,9 +100,10 @@ class Flat:
         """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                p._number = tick()
-                if not self.shapes[i] and isinstance(p._raw, float):
-                    self.known[i] = p._raw = self.data[self.slices[i]].item()
+                if isinstance(p._raw, float):
+                    p.data = self.known[i] = self.data[self.slices[i]].item()
+                else:
+                    changed_in_place(p)
 
 
 class Optimizer:
@@ -113,12 +115,14 @@ class Optimizer:
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        if isinstance(params, Value) or hasattr(params, "parameters"):
-            kind = type(params).__name__
-            raise DtypeError(f"optimizer: params is a list of Values, not a {kind}: use [p] or model.parameters().")
-        groups = list(params)
+        if isinstance(params, Value):
+            raise DtypeError("optimizer: params is a list of Values, not a Value: use [p].")
+        groups = members(params)
         if not groups:
-            raise ValueError("optimizer: there are no parameters; was the model built, or the generator used up?")
+            raise ValueError(
+                "optimizer: there are no parameters; was the model built, or the generator used up? A module's "
+                "attributes count when they are nn.Parameter."
+            )
         self.param_groups: list[Group] = []
         self.flats: list[list[Flat]] = []
         seen: set[int] = set()
@@ -131,7 +135,7 @@ class Optimizer:
         if not isinstance(group, dict) or "params" not in group:
             raise DtypeError(f'optimizer: a group is a dict {{"params": [...], "lr": ...}}, not {group!r:.60}.')
         given = group["params"]
-        group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else list(given)}
+        group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else members(given)}
         if unknown := set(group) - set(self.defaults) - {"params"}:
             raise TypeError(f"{type(self).__name__}: a group has no setting {sorted(unknown)}.")
         if not group["params"]:
@@ -186,13 +190,12 @@ class Optimizer:
 
     def check_at_least_zero(self, group: Group, *names: str) -> None:
         for name in names:
-            if not 0.0 <= group[name] < float("inf"):
-                raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is a number of at least 0.")
+            at_least_zero(f"{type(self).__name__}: {name}", group[name])
 
     def check_below_one(self, group: Group, *names: str) -> None:
         for name in names:
-            numbers: Iterable[float] = group[name] if isinstance(group[name], (tuple, list)) else (group[name],)
-            if not all(0.0 <= x < 1.0 for x in numbers):
+            numbers = group[name] if np.ndim(group[name]) else [group[name]]
+            if not all([0.0 <= number(f"{type(self).__name__}: {name}", x) < 1.0 for x in numbers]):
                 raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is at least 0 and below 1.")
 
     def state_dict(self) -> dict[str, Any]:
@@ -240,6 +243,15 @@ class Optimizer:
                 for name, array in memory.items():
                     if name != "step":
                         Slots(flat, where)[name][...] = np.reshape(array, -1)
+
+
+def members(params: Any) -> list[Any]:
+    """The parameters or groups in a list."""
+    if hasattr(params, "parameters"):
+        raise DtypeError(f"optimizer: params is a list, not a {type(params).__name__}: use model.parameters().")
+    if callable(params):
+        raise DtypeError("optimizer: params is a function: call it: model.parameters().")
+    return list(params)
 
 
 def blocks(where: slice) -> list[slice]:

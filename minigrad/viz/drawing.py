@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 import numpy as np
 
+from ..arguments import whole
 from ..errors import DtypeError
 from ..io import atomic_write
 from ..value import Value
@@ -21,7 +22,8 @@ from .renderer import render
 __all__ = ["Drawing", "draw"]
 
 # Six-digit colours and one font name: older Graphviz paints #eee black and measures a list of fonts wrongly.
-FONT = "Helvetica"
+# Verdana is as wide as DejaVu Sans, which takes its place on Linux: the boxes fit the text on every system.
+FONT = "Verdana"
 INK, GREEN, RED, DIM = "#202124", "#0b6b2b", "#c5221f", "#6b7075"
 GATE_FILL, WIRE = "#eef3fb", "#5f6368"
 GRAPH_STYLE = {"nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"}
@@ -87,6 +89,7 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
         raise DtypeError(f"draw: expected a Value, got {type(v).__name__}.")
     if direction not in SIDES:
         raise ValueError(f"draw: direction={direction!r} is not one of {', '.join(SIDES)}.")
+    digits = whole("draw: digits", digits, least=1)
     return to_dot(trace(v, max_nodes), direction, digits)
 
 
@@ -140,7 +143,7 @@ def wire_label(wire: Wire, digits: int) -> str:
     if wire.local is None:
         return ""
     local = escape(f" local {data_text(wire.local, digits)}")  # the space keeps it off a wire that runs downwards
-    sent = "" if wire.contribution is None else f" →  {font(gradient_text(wire.contribution, digits), RED)}"
+    sent = "" if wire.contribution is None else f" → {font(gradient_text(wire.contribution, digits), RED)}"
     return f"<{local}{sent}>"
 
 
