@@ -105,6 +105,6 @@ def plot_answers(path: Path, model: Any, digits: Any, count: int = 20) -> None:
         right = answers[i] == digits.y_test[i]
         axes.imshow(digits.X_test[i].reshape(8, 8), cmap="gray_r")
         title = f"{answers[i]}" if right else f"read {answers[i]}, is {digits.y_test[i]}"
-        axes.set_title(title, color="black" if right else "#c5221f")
+        axes.set_title(title, color="black" if right else "#c5221f", fontsize=10)
         axes.axis("off")
     figure.savefig(path, dpi=150)

@@ -88,7 +88,7 @@ figure a { display: block; overflow-x: auto; padding: .75rem;
   background: #fff; border: 1px solid var(--line); border-radius: .5rem; }
 img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 img[src$=".png"] { min-width: 34rem; } /* plots stay readable on a phone: they scroll */
-@media (max-width: 40rem) { img[src$=".svg"] { max-width: none; } } /* so do circuits: drawn in full size */
+@media (max-width: 40rem) { img[src$=".svg"] { max-width: 34rem; } } /* and circuits */
 figcaption, footer { color: var(--soft); font-size: .92rem; margin-top: .5rem; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }
