@@ -12,7 +12,7 @@ from typing import Any
 
 from .convert import describe
 from .errors import GradientError
-from .value import Value, tape, tick
+from .value import Value, changed_since, tape, tick
 
 FIELDS = ("_raw", "label", "grad", "gate", "_requires_grad", "_saved", "_a", "_da", "_b", "_db")
 
@@ -69,7 +69,7 @@ def reduce(value: Value, protocol: Any = None) -> Any:
 def check_unchanged(value: Value) -> None:
     """A leaf that changed in place after its gate had used it: the copy couldn't tell any more."""
     for x, raw in zip(*(value._saved[0], value._saved[1][1:]) if value._saved else ((), ()), strict=False):
-        if isinstance(x, Value) and x.gate is None and x._number > value._number and x._raw is raw:
+        if isinstance(x, Value) and changed_since(x, raw, value):
             raise GradientError(f"copy: {describe(x)} was changed in place after this graph was recorded: record anew.")
 
 

@@ -9,6 +9,10 @@ class ShapeError(MinigradError, ValueError):
     """Shapes that don't fit, or a size that is wrong."""
 
 
+class OutOfRangeError(MinigradError, IndexError):
+    """An index beyond the end of an axis, or one that is no index."""
+
+
 class DtypeError(MinigradError, TypeError):
     """Data of a kind that has no gradient, or that would lose precision unseen."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .convert import ieee, shape_of
-from .value import Gate, Value, as_recorded, astype, broadcast_to, fit, pull, tape, times
+from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, tape, times, unbroadcast
 
 __all__ = ["push"]
 
@@ -63,7 +63,7 @@ def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, 
     sent = ieee(gate.rule(i), (u, *args), params)
     sent = sent if gate.arity is not None else sent[i]
     x = node.inputs[i]
-    sent = fit(sent, x, gate) if isinstance(sent, Value) else sent
+    sent = unbroadcast(sent, x, gate) if isinstance(sent, Value) else sent
     if not isinstance(sent, Value) or not sent.requires_grad:  # no gradient flows on this wire
         return 0.0
     return pull(sent, t).get(u, 0.0)

@@ -19,7 +19,7 @@ from .errors import GradientError, ShapeError
 from .forward import push
 from .gates import reshape, stack, transpose
 from .tree import tree_leaves, tree_map
-from .value import Value, new_value, positive, pull, recording, seed, tape, zeros
+from .value import Value, new_value, positive, pull, recording, tape, upstream_of, zeros
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -29,7 +29,9 @@ enclosing: ContextVar[tuple[Value, ...]] = ContextVar("enclosing", default=())  
 class Trace:
     """One run of `f`, with fresh variables in the place of the numbers in some of its arguments."""
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], positions: Iterable[int], kwargs: Any = None) -> None:
+    def __init__(
+        self, f: Callable[..., Any], args: tuple[Any, ...], positions: Iterable[int], kwargs: Any = None
+    ) -> None:
         kwargs = kwargs or {}
         self.name, self.args, self.positions = getattr(f, "__name__", "f"), args, tuple(positions)
         for i in self.positions:
@@ -56,9 +58,9 @@ class Trace:
         found: dict[Value, Any] = {}
         if isinstance(out, Value) and out.requires_grad:
             if self.record and not isinstance(upstream, Value):
-                upstream = new_value(seed(out, upstream))
+                upstream = new_value(upstream_of(out, upstream))
             elif not isinstance(upstream, Value):
-                upstream = seed(out, upstream)
+                upstream = upstream_of(out, upstream)
             token = recording.set(True)
             try:
                 with np.errstate(all="ignore"):
@@ -85,8 +87,9 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
     """The gradient of `f`, which returns a single number, as a function of the same arguments.
 
     The result has the structure, shapes and dtypes of argument `argnums` (a tuple of them for a tuple of numbers):
-    floats and arrays in give floats and arrays out, `Value`s in give `Value`s out.  Raises `GradientError` where `f`
-    doesn't return a single number.
+    floats and arrays in give floats and arrays out, `Value`s in give `Value`s out.  What `f` computes from `.data`,
+    `float(x)` or with `math.sin` has left the graph and counts as constant: its gradient is zero.  Raises
+    `GradientError` where `f` doesn't return a single number.
 
     >>> grad(lambda x: x**3)(2.0)
     12.0
@@ -167,7 +170,7 @@ def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     record = trace.record or any([isinstance(t, Value) for t in directions])
     start = {}
     for x, t in zip(trace.variables, directions, strict=True):
-        raw = t if isinstance(t, Value) else seed(x, t)
+        raw = t if isinstance(t, Value) else upstream_of(x, t)
         start[x] = raw if isinstance(raw, Value) or not record else new_value(raw)
     token = recording.set(True)
     try:

@@ -829,3 +829,19 @@ def test_the_walk_is_deterministic_bit_for_bit() -> None:
 def test_every_pitfall_error_is_a_minigrad_error() -> None:
     assert issubclass(GradientError, MinigradError)
     assert issubclass(GradcheckError, MinigradError)
+
+
+def test_an_array_changed_in_place_is_refused_even_after_it_was_replaced() -> None:
+    w = mg.Value(np.array([1.0, 2.0]), label="w")
+    optimizer = mg.optim.SGD([w], lr=0.1)
+    loss = (w * w).sum()
+    w.grad = np.ones(2)
+    optimizer.step()
+    w.data = np.array([10.0, 20.0])
+    with pytest.raises(GradientError, match=r"w .* changed in place"):
+        loss.backward()
+    fresh = (w * w).sum()
+    w.data = np.array([5.0, 5.0])  # replacing alone changes nothing
+    w.grad = None
+    fresh.backward()
+    np.testing.assert_array_equal(w.grad, [20.0, 40.0])

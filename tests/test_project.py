@@ -73,6 +73,7 @@ def test_the_package_says_that_it_is_typed():
 
 
 def test_the_types_of_the_methods_are_fresh():
-    written = subprocess.run([sys.executable, "-m", "minigrad.gates"], capture_output=True, text=True, check=True, cwd=ROOT)
+    command = [sys.executable, "-m", "minigrad.gates"]
+    written = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     stored = (ROOT / "minigrad" / "value_methods.pyi").read_text()
     assert written.stdout == stored, "run: python -m minigrad.gates > minigrad/value_methods.pyi"
