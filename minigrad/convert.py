@@ -97,7 +97,10 @@ def ieee(rule: Callable[..., Any], numbers: tuple[Any, ...], params: dict[str, A
         if not any([type(x) is float for x in numbers]):
             raise
     with np.errstate(all="ignore"):
-        return rule(*[np.float64(x) if type(x) is float else x for x in numbers], **params)
+        try:
+            return rule(*[np.float64(x) if type(x) is float else x for x in numbers], **params)
+        except ArithmeticError:  # a gate in the rule gave a Python float again: arrays stay arrays
+            return rule(*[np.array([x]) if type(x) is float else x for x in numbers], **params).item()
 
 
 INTEGERS = {FLOAT64: np.int64, FLOAT32: np.int32}

@@ -904,6 +904,19 @@ def test_nan_is_not_hidden() -> None:
     assert math.isnan(mg.maximum(mg.Value(1.0), nan).data)
 
 
+def test_a_rule_that_divides_by_what_a_gate_gives_follows_ieee() -> None:
+    gate = mg.Gate("g", lambda x: x, local=[lambda out, x: 1.0 / mg.sqrt(x)])
+    x = mg.Value(0.0)
+    gate(x).backward()
+    assert x.grad == np.inf
+
+
+def test_a_nan_passes_through_relu() -> None:
+    x = mg.Value(np.nan)
+    x.relu().backward()
+    assert x.grad == 1.0
+
+
 def test_contributions_are_upstream_times_local() -> None:
     x, y = mg.Value(-2.0), mg.Value(3.0)
     f = (x * y) * (x * y)

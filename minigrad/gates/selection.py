@@ -33,7 +33,7 @@ relu = row(
     "relu",
     lambda x: np.maximum(x, 0.0),
     scalar=lambda x: 0.0 if x <= 0.0 else x,
-    local=[lambda out, x: x > 0],  # 0 at the kink
+    local=[lambda out, x: out != 0],  # 0 at the kink; a nan passes
 )
 maximum = row(
     "maximum",
