@@ -1,13 +1,15 @@
 """The catalogue of gates.
 
 Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
-`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `products`, `matrices`, `losses`.
-`operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through NumPy's functions.
+`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `products`, `matrices`, `windows`,
+`losses`.  `operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through
+NumPy's functions.
 """
 
 from . import numpy_protocol, operators
 from .activations import *
 from .arithmetic import *
+from .arranging import *
 from .comparisons import *
 from .exponential import *
 from .hyperbolic import *
@@ -15,12 +17,15 @@ from .linalg import *
 from .losses import *
 from .matrices import *
 from .products import *
+from .questions import *
 from .reductions import *
 from .registry import COMPOSED, REGISTRY
 from .rounding import *
 from .selection import *
 from .shapes import *
+from .sorting import *
 from .special import *
+from .statistics import *
 from .trigonometric import *
 
 operators.attach()

@@ -6,13 +6,13 @@ The methods come from the registry when minigrad is imported; editors and type c
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..value import Gate
-from .operators import ALIASES, BINARY_METHODS, COMPARISONS, OPERATORS, UNARY
-from .registry import REGISTRY
+from .operators import ALIASES, BINARY_METHODS, COMPARISONS, FUNCTIONS, OPERATORS, UNARY
+from .registry import COMPOSED, REGISTRY
 
 HEADER = '''# Generated: python -m minigrad.gates > minigrad/value_methods.pyi
 # The types of Value's operators and methods, which the catalogue of gates attaches at run time.
@@ -25,11 +25,11 @@ class Methods:
 '''
 
 
-def signature(gate: Gate) -> str:
-    """The parameters of a method: those of the gate's forward rule, `self` in the place of its input."""
+def signature(forward: Callable[..., Any]) -> str:
+    """The parameters of a method: those of a gate's forward rule, or of a function, with `self` as its input."""
     parameters = []
-    if not isinstance(gate.forward, np.ufunc):  # a ufunc: nothing but its inputs
-        parameters = list(inspect.signature(gate.forward).parameters.values())[1:]
+    if not isinstance(forward, np.ufunc):  # a ufunc: nothing but its inputs
+        parameters = list(inspect.signature(forward).parameters.values())[1:]
     typed = [str(p.replace(annotation=Any)).replace("typing.Any", "Any") for p in parameters]
     return ", ".join(["self", *typed])
 
@@ -45,8 +45,12 @@ def lines() -> list[str]:
     out += [f"    def {name}(self, other: Any) -> Value: ..." for name in BINARY_METHODS]
     for name, gate in REGISTRY.items():
         if gate.arity == 1:
-            out.append(f"    def {name}({signature(gate)}) -> Value: ...")
-    return out + [f"    def {alias}({signature(REGISTRY[name])}) -> Value: ..." for alias, name in ALIASES.items()]
+            result = "Value" if gate.differentiable else "Any"
+            out.append(f"    def {name}({signature(gate.forward)}) -> {result}: ...")
+    for name, function in COMPOSED.items():
+        if name not in FUNCTIONS:
+            out.append(f"    def {name}({signature(function)}) -> Value: ...")
+    return out + [f"    def {alias}({signature(REGISTRY[a].forward)}) -> Value: ..." for alias, a in ALIASES.items()]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def array_ufunc(self: Value, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) 
 
 def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """`np.sum(v, axis=0)`, `np.concatenate([v, w])`."""
+    if func in (np.linalg.trace, np.linalg.diagonal):  # which differ from np.trace in the axes they take
+        kwargs = {"axis1": -2, "axis2": -1, **kwargs}
     return (ANSWERS.get(func.__name__) or lookup(func.__name__))(*args, **kwargs)
 
 

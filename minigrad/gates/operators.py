@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..value import Gate, Value, new, recording, tick
-from .registry import REGISTRY
+from .registry import COMPOSED, REGISTRY
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -17,11 +17,12 @@ COMPARISONS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
 }  # fmt: skip
 BINARY_METHODS = ("maximum", "minimum", "matmul")
+FUNCTIONS = {"multi_dot"}  # no methods: their first input is a list
 ALIASES = {"abs": "absolute", "amax": "max", "amin": "min"}
 
 
 def attach() -> None:
-    """Give `Value` its operators, and every gate of one wire as a method."""
+    """Give `Value` its operators, and every gate of one wire and composed function as a method."""
     for name, gate in OPERATORS.items():
         setattr(Value, f"__{name}__", method(REGISTRY[gate]))
         setattr(Value, f"__r{name}__", reflected(REGISTRY[gate]))
@@ -32,6 +33,8 @@ def attach() -> None:
     for name, row in REGISTRY.items():
         if row.arity == 1 or name in BINARY_METHODS:
             setattr(Value, name, method(row))
+    for name in COMPOSED.keys() - FUNCTIONS:
+        setattr(Value, name, COMPOSED[name])
     for name, gate in ALIASES.items():
         setattr(Value, name, getattr(Value, gate))
     setattr(Value, "__getitem__", REGISTRY["getitem"])  # noqa: B010  mypy knows these two from value_methods.pyi

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..convert import shape_of
 from ..value import expand, select, sum
-from .comparisons import equal
+from .comparisons import equal, isnan
 from .exponential import exp
 from .registry import call, register, row
 
@@ -33,8 +33,8 @@ def count(x: Any, out: Any) -> float:
 
 
 def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The gradient of max or min: to the winner, in equal parts to winners that tie."""
-    won = equal(x, expand(out, x, axis, keepdims))
+    """The gradient of max or min: to the winner, in equal parts to winners that tie; a nan wins over everything."""
+    won = equal(x, expand(out, x, axis, keepdims)) | isnan(x)
     return select(won, expand(g / add_up(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
 
 

@@ -1,10 +1,16 @@
-"""The registry: every gate of the catalogue under its NumPy name, each made by one `row`."""
+"""The registry: every gate of the catalogue under its NumPy name, each made by one `row`.
+
+Beside it stand the functions that are `composed` of gates: they need no derivative of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar, cast
 
+from ..convert import describe
+from ..errors import DtypeError, MinigradError, ShapeError
 from ..value import Gate
 
 __all__ = ["COMPOSED", "REGISTRY", "Call", "call", "composed", "register", "row"]
@@ -50,6 +56,20 @@ def register(gate: Gate, domain: Any = None, hint: Any = None) -> Gate:
 
 
 def composed(function: F) -> F:
-    """Decorate a function made of gates: `mg.name` and `np.name` on `Value`s find it, as they find a gate."""
-    COMPOSED[function.__name__] = function
-    return function
+    """Decorate a function made of gates: `mg.name`, `np.name` on `Value`s and methods find it, as they find a gate.
+
+    Its errors name it and its first input, as those of a gate do.
+    """
+
+    @wraps(function)
+    def checked(x: Any, *args: Any, **params: Any) -> Any:
+        try:
+            return function(x, *args, **params)
+        except MinigradError:
+            raise
+        except (ValueError, TypeError) as error:
+            kind = DtypeError if isinstance(error, TypeError) else ShapeError
+            raise kind(f"{function.__name__}: {describe(x)}: {error}") from error
+
+    COMPOSED[function.__name__] = checked
+    return cast(F, checked)

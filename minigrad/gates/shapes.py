@@ -64,7 +64,7 @@ transpose: Gate = row(
 )
 getitem = row(
     "getitem",
-    lambda x, index: x[index],
+    lambda x, index: (x if hasattr(x, "shape") else np.asarray(x))[index],
     vjp=[lambda g, out, x, index: put(g, index, shape_of(x))],
     symbol="[]",
     domain=[
