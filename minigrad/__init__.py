@@ -20,6 +20,6 @@ from .value import Gate, Value, no_grad
 __version__ = "0.1.0"
 __all__ = [
     "Gate", "GradcheckReport", "Value", "data", "gates", "grad", "gradcheck", "hessian", "hvp", "jacobian", "jvp",
-    "linalg", "load", "nn", "no_grad", "numerical_grad", "optim", "save", "seed", "train", "value_and_grad", "viz", "vjp",
-    *gates.__all__,
+    "linalg", "load", "nn", "no_grad", "numerical_grad", "optim", "save", "seed", "train", "value_and_grad", "viz",
+    "vjp", *gates.__all__,
 ]  # fmt: skip

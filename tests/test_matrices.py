@@ -171,14 +171,14 @@ def test_third_derivatives_of_det(rng: Any) -> None:
         (lambda m: mg.linalg.det(m), ShapeError, r"det: M \(2, 3\): needs square"),
         (lambda m: mg.linalg.det(m[0]), ShapeError, "det: .*needs square"),
         (lambda m: mg.linalg.cholesky(m), ShapeError, r"cholesky: M \(2, 3\): needs square"),
-        (lambda m: mg.linalg.solve(m, np.ones(2)), ShapeError, r"solve: M \(2, 3\) solve \(2,\): needs square"),
+        (lambda m: mg.linalg.solve(m, np.ones(2)), ShapeError, r"solve: .*M \(2, 3\).*\(2,\): needs square"),
         (lambda m: mg.linalg.solve(m[:, :2], np.ones(3)), ShapeError, "solve: .*b must be a vector of 2, or matrices"),
         (lambda m: mg.linalg.pinv(m[0]), ShapeError, "pinv: .*needs matrices"),
         (lambda m: mg.linalg.lstsq(m, np.ones(3)), ShapeError, r"lstsq: a \(2, 3\) must be a matrix, and b \(3,\)"),
         (lambda m: mg.linalg.matrix_power(m, 2), ShapeError, r"matrix_power: needs square .*\(2, 3\)"),
         (lambda m: mg.linalg.matrix_power(m[:, :2], 0.5), TypeError, r"matrix_power: n=0.5 is no integer"),
-        (lambda m: mg.linalg.inv(m[:, :2] * 0.0), np.linalg.LinAlgError, "inv: .*Singular"),
-        (lambda m: mg.linalg.cholesky(m[:, :2] * 0.0), np.linalg.LinAlgError, "cholesky: .*positive definite"),
+        (lambda m: mg.linalg.inv(m[:, :2] * 0.0), ValueError, "inv: .*Singular"),
+        (lambda m: mg.linalg.cholesky(m[:, :2] * 0.0), ValueError, "cholesky: .*positive definite"),
     ],
 )
 def test_errors_teach(call: Any, error: Any, text: str) -> None:

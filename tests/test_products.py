@@ -133,7 +133,7 @@ def test_the_order_of_multi_dot_saves_work() -> None:
     ("call", "error", "text"),
     [
         (lambda v: np.einsum(v, [0, 1], [0]), DtypeError, r"einsum: .*subscripts come first, as in einsum\('ij"),
-        (lambda v: mg.einsum("ij,jk", v, v), ShapeError, r"einsum: 'ij,jk' .*W \(2, 3\)"),
+        (lambda v: mg.einsum("ij,jk", v, v), ShapeError, r"einsum: .*'ij,jk'.*W \(2, 3\)"),
         (lambda v: mg.einsum("ij,j", v), ShapeError, "einsum: .*"),
         (lambda v: mg.einsum("i1", v), ShapeError, "einsum: .*"),
         (lambda v: mg.einsum("ij", v, out=np.ones((2, 3))), DtypeError, "einsum: .*out"),
