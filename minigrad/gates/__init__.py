@@ -27,6 +27,7 @@ from .sorting import *
 from .special import *
 from .statistics import *
 from .trigonometric import *
+from .windows import *
 
 operators.attach()
 numpy_protocol.attach(operators.ALIASES)

@@ -16,6 +16,7 @@ from .registry import COMPOSED, REGISTRY
 
 HEADER = '''# Generated: python -m minigrad.gates > minigrad/value_methods.pyi
 # The types of Value's operators and methods, which the catalogue of gates attaches at run time.
+# ruff: noqa: E501
 
 from typing import Any
 

@@ -16,6 +16,7 @@ from ..convert import describe, shape_of
 from ..errors import ShapeError
 from ..value import Gate, reshape, select, sum
 from .linalg import matmul
+from .questions import argmax
 from .reductions import mean
 from .registry import call, composed, row
 from .shapes import getitem, put, transpose
@@ -238,15 +239,13 @@ def slide(
     return windows(x, size=size, stride=stride, dilation=dilation)
 
 
-winner = Gate("winner", lambda x: np.argmax(x, axis=-1)[..., None] == np.arange(x.shape[-1]))  # True once per window
-
-
 def largest(function: str, n: int, x: Any, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The first of the largest numbers of each window takes the gradient, as PyTorch's does."""
     parts = slide(function, n, x, size, stride, padding, dilation, fill=-np.inf)
     shape = shape_of(parts)
     parts = reshape(parts, shape=(*shape[: 2 + n], prod(shape[2 + n :])))
-    return sum(select(winner(parts), parts), axis=-1)
+    won = argmax(parts, axis=-1, keepdims=True) == np.arange(shape_of(parts)[-1])
+    return sum(select(won, parts), axis=-1)
 
 
 @composed
