@@ -25,9 +25,10 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 from .convert import bit_select, describe, ieee, shape_of, tidy, to_constant, to_data
-from .errors import DtypeError, GradientError, MinigradError, OutOfRangeError, ShapeError
+from .errors import DtypeError, GradientError, OutOfRangeError, ShapeError
 
 if TYPE_CHECKING:
     from .value_methods import Methods  # `+`, `*`, `.exp()`, `.sum()`: gates/operators.py attaches them when imported
@@ -220,8 +221,10 @@ class Gate:
             text += "; an axis is stretched only where its size is 1."
         elif "'dim'" in text or "'keepdim'" in text:
             text += "; NumPy's names are axis= and keepdims=."
-        kinds = {ValueError: ShapeError, TypeError: DtypeError, IndexError: OutOfRangeError}
-        kind = type(error) if isinstance(error, MinigradError) else kinds.get(type(error), ShapeError)
+        kinds = {
+            ValueError: ShapeError, AxisError: ShapeError, TypeError: DtypeError, IndexError: OutOfRangeError,
+        }  # fmt: skip
+        kind = kinds.get(type(error), type(error))
         return kind(f"{self.name}: {between.join([describe(x) for x in inputs])}: {text}")
 
 

@@ -522,7 +522,9 @@ def test_gradients_share_no_memory(case: Case, rng: np.random.Generator) -> None
         assert not np.shares_memory(a, b)
 
 
-ALIKE = [case for case in DIFFERENTIABLE if len(case.shapes) > 1 == len({*map(str, case.shapes)}) == len({*case.ranges})]
+ALIKE = [
+    case for case in DIFFERENTIABLE if len(case.shapes) > 1 == len({*map(str, case.shapes)}) == len({*case.ranges})
+]
 
 
 @pytest.mark.parametrize("case", [case for case in ALIKE if isinstance(case.shapes[0], tuple)], ids=str)

@@ -41,7 +41,8 @@ def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) ->
 def top(x: Any, axis: Any) -> Any:
     """The largest number along `axis`, or 0 where that is infinite: what the softmax family subtracts first."""
     largest = np.maximum.reduce(x, axis=axis, keepdims=True)
-    return largest if np.isfinite(add_up(largest, axis=None)) else np.where(np.isfinite(largest), largest, 0.0)
+    finite = np.isfinite(largest)
+    return largest if np.logical_and.reduce(finite, axis=None) else np.where(finite, largest, 0.0)
 
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
