@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
-from .errors import DtypeError
+from .errors import DtypeError, OutOfRangeError, ShapeError
 
 FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -136,3 +138,20 @@ def describe(x: Any) -> str:
 
 def contains(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and contains_value(x)
+
+
+KINDS = {ValueError: ShapeError, AxisError: ShapeError, TypeError: DtypeError, IndexError: OutOfRangeError}
+
+
+def explained(gate: Any, error: Exception, inputs: tuple[Any, ...]) -> Exception:
+    """A failure of a gate in words that name the gate, the labels, the shapes, and what to do."""
+    between = f" {gate.symbol} " if gate.symbol in "+-*/**@//" else ", "
+    text = re.sub(r"^\S+\(\) ", "", str(error))  # lambda() got an unexpected keyword ...
+    if type(error) is ValueError and gate.hint is not None:
+        text = gate.hint(*[shape_of(x) for x in inputs])
+    elif "broadcast" in text:
+        text += "; an axis is stretched only where its size is 1."
+    elif "'dim'" in text or "'keepdim'" in text:
+        text += "; NumPy's names are axis= and keepdims=."
+    kind = KINDS.get(type(error), type(error))
+    return kind(f"{gate.name}: {between.join([describe(x) for x in inputs])}: {text}")

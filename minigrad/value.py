@@ -15,7 +15,6 @@ is all there is to second derivatives.
 from __future__ import annotations
 
 import operator
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,10 +24,9 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.exceptions import AxisError
 
-from .convert import bit_select, describe, ieee, shape_of, tidy, to_constant, to_data
-from .errors import DtypeError, GradientError, OutOfRangeError, ShapeError
+from .convert import bit_select, describe, explained, ieee, shape_of, tidy, to_constant, to_data
+from .errors import DtypeError, GradientError, ShapeError
 
 if TYPE_CHECKING:
     from .value_methods import Methods  # `+`, `*`, `.exp()`, `.sum()`: gates/operators.py attaches them when imported
@@ -153,7 +151,7 @@ class Gate:
                 self.convert_constants(wires, args)
             out = self.compute(args, params)
         except (ValueError, TypeError, IndexError) as error:
-            raise self.explain(error, inputs) from error
+            raise explained(self, error, inputs) from error
         if not self.differentiable:
             return out
         if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
@@ -210,22 +208,6 @@ class Gate:
                 return tidy(self.forward(*[np.float64(x) for x in args], **params))
         out = self.forward(*args, **params)
         return out if type(out) is np.ndarray and out.ndim else tidy(out)
-
-    def explain(self, error: Exception, inputs: tuple[Any, ...]) -> Exception:
-        """The same failure in words that name the gate, the labels and the shapes."""
-        between = f" {self.symbol} " if self.symbol in "+-*/**@//" else ", "
-        text = re.sub(r"^\S+\(\) ", "", str(error))  # lambda() got an unexpected keyword ...
-        if type(error) is ValueError and self.hint is not None:
-            text = self.hint(*[shape_of(x) for x in inputs])
-        elif "broadcast" in text:
-            text += "; an axis is stretched only where its size is 1."
-        elif "'dim'" in text or "'keepdim'" in text:
-            text += "; NumPy's names are axis= and keepdims=."
-        kinds = {
-            ValueError: ShapeError, AxisError: ShapeError, TypeError: DtypeError, IndexError: OutOfRangeError,
-        }  # fmt: skip
-        kind = kinds.get(type(error), type(error))
-        return kind(f"{self.name}: {between.join([describe(x) for x in inputs])}: {text}")
 
 
 def constant_local(number: float) -> Callable[..., float]:
@@ -604,7 +586,7 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
         if not isinstance(x, Value):
             continue
         data = x._raw
-        if x._saved is not None and changed_since(x, args[i + 1], node):
+        if x.gate is None and x._saved is not None and changed_since(x, args[i + 1], node):
             raise GradientError(
                 f"{gate.name}: {describe(x)} was changed in place after this graph was recorded; its gradient needs "
                 "the old numbers. Call backward() before the optimiser's step, or run the forward pass again."
