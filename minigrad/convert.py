@@ -102,7 +102,8 @@ def ieee(rule: Callable[..., Any], numbers: tuple[Any, ...], params: dict[str, A
         try:
             return rule(*[np.float64(x) if type(x) is float else x for x in numbers], **params)
         except ArithmeticError:  # a gate in the rule gave a Python float again: arrays stay arrays
-            return rule(*[np.array([x]) if type(x) is float else x for x in numbers], **params).item()
+            out = rule(*[np.array([x]) if type(x) is float else x for x in numbers], **params)
+            return tuple([np.asarray(x).item() for x in out]) if isinstance(out, tuple) else out.item()
 
 
 INTEGERS = {FLOAT64: np.int64, FLOAT32: np.int32}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .convert import ieee, shape_of
-from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, tape, times, unbroadcast
+from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, tape, times, unbroadcast, zeros
 
 __all__ = ["push"]
 
@@ -36,7 +36,7 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool) -> list[An
         for i in moving:
             t = tangents[wires[i]]
             if args is None:  # a scalar gate keeps its locals
-                d = times(t, node._da[i] if type(node._da) is tuple else (node._da, node._db)[i])
+                d = times(t, node._kept()[1][i])
             elif node.gate.elementwise:
                 d = push_elementwise(node.gate, i, t, args, params)
             else:
@@ -59,7 +59,7 @@ def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, 
     """The pull of wire `i` as a function of an upstream u, pulled back from the tangent to u."""
     gate = node.gate
     assert gate is not None
-    u = Value(0.0 if type(node._raw) is float else np.zeros_like(node._raw))
+    u = Value(zeros(node._raw))
     sent = ieee(gate.rule(i), (u, *args), params)
     sent = sent if gate.arity is not None else sent[i]
     x = node.inputs[i]

@@ -57,10 +57,7 @@ class Trace:
         """upstream · d out / d variable for each variable, zeros where no path leads there; `Value`s if recorded."""
         found: dict[Value, Any] = {}
         if isinstance(out, Value) and out.requires_grad:
-            if self.record and not isinstance(upstream, Value):
-                upstream = new_value(upstream_of(out, upstream))
-            elif not isinstance(upstream, Value):
-                upstream = upstream_of(out, upstream)
+            upstream = start_from(out, upstream, self.record)
             token = recording.set(True)
             try:
                 with np.errstate(all="ignore"):
@@ -168,10 +165,7 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
 def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     """The tangent of each output of a trace, zeros where no path leads there."""
     record = trace.record or any([isinstance(t, Value) for t in directions])
-    start = {}
-    for x, t in zip(trace.variables, directions, strict=True):
-        raw = t if isinstance(t, Value) else upstream_of(x, t)
-        start[x] = raw if isinstance(raw, Value) or not record else new_value(raw)
+    start = {x: start_from(x, t, record) for x, t in zip(trace.variables, directions, strict=True)}
     token = recording.set(True)
     try:
         with np.errstate(all="ignore"):
@@ -180,6 +174,14 @@ def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
         recording.reset(token)
     found = [next(moved) if isinstance(out, Value) else None for out in trace.outs]
     return [zeros(data_of(out)) if t is None else t for out, t in zip(trace.outs, found, strict=True)]
+
+
+def start_from(x: Value, g: Any, record: bool) -> Any:
+    """The gradient or tangent that a pass starts from at `x`: in its shape and dtype, and a `Value` to be recorded."""
+    if isinstance(g, Value):
+        return g
+    raw = upstream_of(x, g)
+    return new_value(raw) if record else raw
 
 
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:

@@ -72,7 +72,7 @@ class Gate:
     one function that returns a tuple; such a gate is called with a list, as `np.concatenate` is.  A gate with neither
     has no derivative and returns raw numbers.  `elementwise=True` with `vjp=` marks an elementwise gate for which
     multiplying is inexact or can't express the rule (the maximum, whose ties share).  `scalar` is a faster forward for
-    Python floats, `symbol` is what drawings show.
+    Python floats, `symbol` is what drawings show, `arity` the number of wires of a gate without a derivative.
 
     >>> softplus = Gate("softplus", lambda x: np.logaddexp(0.0, x), local=[lambda out, x: 1.0 / (1.0 + np.exp(-x))])
     >>> x = Value(0.0)
@@ -95,6 +95,7 @@ class Gate:
         elementwise: bool | None = None,
         symbol: str | None = None,
         scalar: Callable[..., Any] | None = None,
+        arity: int | None = None,
     ) -> None:
         if local is not None and vjp is not None:
             raise TypeError(f"Gate {name!r}: state the derivative once, as local= or as vjp=, not both.")
@@ -112,8 +113,9 @@ class Gate:
         self.local: Any = local
         self.vjp: Any = tuple(vjp) if isinstance(vjp, (list, tuple)) else vjp
         rules = vjp if local is None else local
-        self.arity = None if rules is None or callable(rules) else len(rules)  # None: any number of wires
-        self.plain = [i for i in range(self.arity or 0) if rules[i] is None]  # wires for masks and labels
+        listed = isinstance(rules, (list, tuple))
+        self.arity = len(rules) if listed else arity if rules is None else None  # how many wires; None: any number
+        self.plain = [i for i, rule in enumerate(rules) if rule is None] if listed else []  # wires for masks and labels
         self.__doc__ = f"The gate {name}: see the catalogue, minigrad.gates."
 
     def __repr__(self) -> str:
@@ -184,7 +186,7 @@ class Gate:
     def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
         """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
         for i, x in enumerate(wires):
-            if isinstance(x, (float, Value)) or (type(x) is np.ndarray and x.dtype in FLOATS):
+            if type(x) is float or isinstance(x, Value) or (type(x) is np.ndarray and x.dtype in FLOATS):
                 continue
             if i not in self.plain:
                 args[i] = to_constant(x, np.result_type(*[v._raw for v in wires if isinstance(v, Value)]))
@@ -436,6 +438,8 @@ class Value(Methods):
         """A scalar gate computes its local gradients now: its backward pass is then arithmetic on stored floats."""
         numbers = (self._raw, *args)
         slopes: Any
+        if not all_need:  # constants as the floats that they were taken for
+            wires = tuple([x if isinstance(x, Value) else raw for x, raw in zip(wires, args, strict=True)])
         if gate.arity is None:
             slopes = ieee(gate.local, numbers)
             check_count(gate, slopes, wires)

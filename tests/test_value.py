@@ -911,6 +911,20 @@ def test_a_rule_that_divides_by_what_a_gate_gives_follows_ieee() -> None:
     assert x.grad == np.inf
 
 
+def test_a_joint_rule_that_divides_by_what_a_gate_gives_follows_ieee() -> None:
+    gate = mg.Gate("j", lambda a, b: a * b, local=lambda out, a, b: (1.0 / mg.sqrt(a), 1.0 / mg.sqrt(b)))
+    x, y = mg.Value(0.0), mg.Value(4.0)
+    gate([x, y]).backward()
+    assert (x.grad, y.grad) == (np.inf, 0.5)
+
+
+def test_a_float64_scalar_is_a_float_and_upcasts_nothing() -> None:
+    v = mg.Value(np.ones(2, np.float32))
+    for out in (v * np.float64(2.0), np.float64(2.0) * v, v + np.float64(1.0), mg.maximum(v, np.float64(2.0))):
+        assert out.dtype == np.float32
+    assert type((mg.Value(2.0) * np.float64(3.0)).inputs[1]) is float
+
+
 def test_a_nan_passes_through_relu() -> None:
     x = mg.Value(np.nan)
     x.relu().backward()

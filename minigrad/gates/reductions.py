@@ -13,7 +13,7 @@ from .comparisons import equal, isnan
 from .exponential import exp
 from .registry import call, register, row
 
-add_up: Any = np.add.reduce  # as np.sum, in half the time
+sum_along: Any = np.add.reduce  # as np.sum, in half the time
 __all__ = ["log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
 
 REDUCED = [
@@ -23,7 +23,7 @@ ALONG = [call((5,)), call((2, 3)), call((2, 3, 4), axis=1)]
 
 
 def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    total = add_up(x, axis=axis, keepdims=keepdims)
+    total = sum_along(x, axis=axis, keepdims=keepdims)
     return total / count(x, total)
 
 
@@ -35,7 +35,7 @@ def count(x: Any, out: Any) -> float:
 def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The gradient of max or min: to the winner, in equal parts to winners that tie; a nan wins over everything."""
     won = equal(x, expand(out, x, axis, keepdims)) | isnan(x)
-    return select(won, expand(g / add_up(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
+    return select(won, expand(g / sum_along(won, axis=axis, keepdims=keepdims), x, axis, keepdims))
 
 
 def top(x: Any, axis: Any) -> Any:
@@ -47,18 +47,18 @@ def top(x: Any, axis: Any) -> Any:
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     shift = top(x, axis)
-    out = np.log(add_up(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    out = np.log(sum_along(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
 def shifted_log_softmax(x: Any, axis: Any = -1) -> Any:
     x = x - top(x, axis)  # first, or the logarithm would be lost beside large numbers
-    return x - np.log(add_up(np.exp(x), axis=axis, keepdims=True))
+    return x - np.log(sum_along(np.exp(x), axis=axis, keepdims=True))
 
 
 def normalised_exp(x: Any, axis: Any = -1) -> Any:
     e = np.exp(x - top(x, axis))
-    return e / add_up(e, axis=axis, keepdims=True)
+    return e / sum_along(e, axis=axis, keepdims=True)
 
 
 register(sum, domain=REDUCED)

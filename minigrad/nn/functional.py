@@ -54,7 +54,7 @@ def hinge_loss(scores: Any, labels: Any, squared: bool = False, reduction: str =
         raise ShapeError("hinge_loss: the batch is empty.")
     if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(np.abs(labels) == 1, axis=None):
         raise DtypeError(f"hinge_loss: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
-    losses = hinge(scores, labels.astype(getattr(scores, "dtype", float)))
+    losses = hinge(scores, labels.astype(getattr(scores, "dtype", float), copy=False))
     return reduce("hinge_loss", losses * losses if squared else losses, reduction)
 
 
@@ -98,7 +98,7 @@ def raw_labels(loss: str, labels: Any) -> Any:
     if is_value(labels):
         raise DtypeError(f"{loss}: labels are raw class numbers: pass y.data; the order is loss(scores, labels).")
     labels = np.asarray(labels)
-    if any([isinstance(label, str) for label in labels.flat[:1]]):
+    if labels.dtype.kind in "UO" and any([isinstance(label, str) for label in labels.flat[:1]]):
         raise DtypeError(f"{loss}: labels are text; number the classes: np.unique(y, return_inverse=True)[1].")
     return labels
 
