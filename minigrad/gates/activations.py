@@ -13,7 +13,7 @@ from .exponential import exp, quiet, scalar_sigmoid, sigmoid, stable_sigmoid
 from .hyperbolic import sech_squared, tanh
 from .registry import row
 from .selection import clip, where
-from .special import erfc
+from .special import bell, erfc
 
 __all__ = [
     "celu", "elu", "gelu", "hardsigmoid", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu6", "selu", "silu",
@@ -51,7 +51,7 @@ hardsigmoid = row(
 )
 leaky_relu = row(
     "leaky_relu",
-    lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
+    quiet(lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x)),
     elementwise=True,
     vjp=[lambda g, out, x, negative_slope=0.01: where(x > 0, g, negative_slope * g)],
 )
@@ -105,13 +105,19 @@ def log_sigmoid(x: Any) -> Any:
 def soft_plus(x: Any, beta: Any = 1.0) -> Any:
     if not np.all(np.not_equal(beta, 0)):
         raise ValueError(f"beta={beta}: log(1 + exp(beta x)) / beta needs a beta other than 0.")
-    return np.logaddexp(0.0, beta * x) / beta
+    u = beta * x  # which may overflow, where the answer is x
+    return np.where(u > 0, x, 0.0) + np.log1p(np.exp(-np.abs(u))) / beta
+
+
+def near(x: Any) -> Any:
+    """x, but no infinity, which times 0 would be nan: so far out all that these functions multiply with it is 0."""
+    return clip(x, -1000.0, 1000.0)
 
 
 def bend(x: Any) -> Any:
     """The argument of the sigmoid in gelu's tanh form (tanh u = 2 sigmoid(2u) - 1); flat where that is 0 or 1."""
-    near = clip(x, -100.0, 100.0)
-    return BEND * (near + CUBIC * near * near * near)
+    x = clip(x, -100.0, 100.0)
+    return BEND * (x + CUBIC * x * x * x)
 
 
 def passed(x: Any, approximate: str) -> Any:
@@ -125,23 +131,27 @@ def passed(x: Any, approximate: str) -> Any:
 
 @quiet
 def gelu_forward(x: Any, approximate: str = "none") -> Any:
-    return x * passed(x, approximate)
+    return np.maximum(x, -1000.0) * passed(x, approximate)  # for -inf times 0 is nan
+
+
+def soft_sign(x: Any) -> Any:
+    x = np.clip(x, -1e30, 1e30)  # where it is ±1 already, and infinity would be over infinity
+    return x / (1.0 + np.abs(x))
 
 
 def gelu_slope(out: Any, x: Any, approximate: str = "none") -> Any:
     """The product rule: what passes, and x times the slope of that."""
     if approximate == "none":
-        return passed(x, approximate) + x * exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
-    near = clip(x, -100.0, 100.0)
-    part = passed(x, approximate)
-    return part + near * part * sigmoid(-bend(x)) * (BEND * (1.0 + 3.0 * CUBIC * near * near))
+        return passed(x, approximate) + near(x) * bell(x, 0.5) / math.sqrt(2.0 * math.pi)
+    part, x = passed(x, approximate), clip(x, -100.0, 100.0)
+    return part + x * part * sigmoid(-bend(x)) * (BEND * (1.0 + 3.0 * CUBIC * x * x))
 
 
 def mish_slope(out: Any, x: Any) -> Any:
     """The product rule for x tanh(softplus(x))."""
     s = softplus(x)
     t = tanh(s)
-    return t + x * sech_squared(t, s) * sigmoid(x)
+    return t + near(x) * sech_squared(t, s) * sigmoid(x)
 
 
 logsigmoid = row("logsigmoid", log_sigmoid, local=[lambda out, x: sigmoid(-x)])
@@ -153,14 +163,14 @@ softplus: Gate = row(  # exact everywhere: PyTorch switches to a line at beta x 
 gelu = row("gelu", gelu_forward, local=[gelu_slope])
 silu = row(
     "silu",
-    quiet(lambda x: x * stable_sigmoid(x)),
-    scalar=lambda x: x * scalar_sigmoid(x),
-    local=[lambda out, x: sigmoid(x) * (1.0 + x * sigmoid(-x))],
+    quiet(lambda x: np.maximum(x, -1000.0) * stable_sigmoid(x)),
+    scalar=lambda x: max(x, -1000.0) * scalar_sigmoid(x),
+    local=[lambda out, x: sigmoid(x) * (1.0 + near(x) * sigmoid(-x))],
 )
-mish = row("mish", quiet(lambda x: x * np.tanh(soft_plus(x))), local=[mish_slope])
+mish = row("mish", quiet(lambda x: np.maximum(x, -1000.0) * np.tanh(soft_plus(x))), local=[mish_slope])
 softsign = row(
     "softsign",
-    lambda x: x / (1.0 + np.abs(x)),
-    scalar=lambda x: x / (1.0 + abs(x)),
+    soft_sign,
+    scalar=lambda x: x / (1.0 + abs(x)) if abs(x) < 1e30 else soft_sign(x).item(),
     local=[lambda out, x: square(1.0 / (1.0 + absolute(x)))],
 )

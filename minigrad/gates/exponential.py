@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 POSITIVE = (0.2, 3.0)
-LN2, LN10 = math.log(2.0), math.log(10.0)
+LN2 = math.log(2.0)
 quiet = np.errstate(all="ignore")  # a decorator, for rules whose parts over- or underflow while the answer is right
 
 
@@ -42,8 +42,8 @@ exp = row("exp", np.exp, scalar=math.exp, local=[lambda out, x: out])
 exp2 = row("exp2", np.exp2, scalar=math.exp2, local=[lambda out, x: LN2 * out])
 expm1 = row("expm1", np.expm1, scalar=math.expm1, local=[lambda out, x: exp(x)])  # not out + 1: 0 for x = -50
 log = row("log", np.log, scalar=math.log, local=[lambda out, x: 1.0 / x], domain=[POSITIVE])
-log2 = row("log2", np.log2, scalar=math.log2, local=[lambda out, x: 1.0 / (LN2 * x)], domain=[POSITIVE])
-log10 = row("log10", np.log10, scalar=math.log10, local=[lambda out, x: 1.0 / (LN10 * x)], domain=[POSITIVE])
+log2 = row("log2", np.log2, scalar=math.log2, local=[lambda out, x: math.log2(math.e) / x], domain=[POSITIVE])
+log10 = row("log10", np.log10, scalar=math.log10, local=[lambda out, x: math.log10(math.e) / x], domain=[POSITIVE])
 log1p = row("log1p", np.log1p, scalar=math.log1p, local=[lambda out, x: 1.0 / (1.0 + x)], domain=[(-0.8, 2.0)])
 sqrt = row("sqrt", np.sqrt, scalar=math.sqrt, symbol="√", local=[lambda out, x: 0.5 / out], domain=[POSITIVE])
 cbrt = row(

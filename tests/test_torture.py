@@ -1,0 +1,326 @@
+"""Torture: numbers where formulas overflow, underflow or cancel, against the same function in 50 digits and more.
+
+Each row of the table names a gate, its inputs, and the function in mpmath's words; the true slopes are differences of
+that function in 800 digits, so that nothing here is computed by the formulas that are tested.  Every row runs as a
+Python float, as an array of one, inside a longer array, and in float32; a result may be off by a few units in the last
+place (ulps).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.gates import REGISTRY
+from minigrad.gates.registry import Call
+
+mpmath = pytest.importorskip("mpmath")
+m = mpmath.mp
+inf, nan = math.inf, math.nan
+TINY, SMALLEST, LARGEST = 5e-324, 2.0**-1022, 1.7976931348623157e308  # subnormal, normal, and the other end
+NEAR_1 = 1.0 - 2.0**-50
+
+
+class Row(NamedTuple):
+    """A gate at one place; its truth, a function in mpmath's words or the numbers themselves (at kinks and poles)."""
+
+    name: str
+    at: tuple[Any, ...]
+    truth: Callable[..., Any] | tuple[float, tuple[float, ...]]
+    ulps: float = 4.0
+    params: dict[str, Any] = {}  # noqa: RUF012  never changed
+
+    def __str__(self) -> str:
+        params = "".join([f",{k}={v}" for k, v in self.params.items()])
+        return f"{self.name}({','.join([format(x, '.6g') for x in self.at])}{params})"
+
+
+def rows(name: str, truth: Any, *places: Any, ulps: float = 4.0, **params: Any) -> list[Row]:
+    return [Row(name, x if isinstance(x, tuple) else (x,), truth, ulps, params) for x in places]
+
+
+def exactly(name: str, at: Any, value: float, *slopes: float, **params: Any) -> Row:
+    return Row(name, at if isinstance(at, tuple) else (at,), (value, slopes), 0.0, params)
+
+
+def sigma(x: Any) -> Any:
+    return 1 / (1 + m.exp(-x))
+
+
+def bell(x: Any) -> Any:
+    return x * m.erfc(-x / m.sqrt(2)) / 2
+
+
+def selu(x: Any) -> Any:
+    scale, alpha = m.mpf(1.0507009873554804934193349852946), m.mpf(1.6732632423543772848170429916717)
+    return scale * (x if x > 0 else alpha * m.expm1(x))
+
+
+def gelu_tanh(x: Any) -> Any:
+    return x * (1 + m.tanh(m.sqrt(2 / m.pi) * (x + m.mpf(0.044715) * x**3))) / 2
+
+
+TABLE = [
+    # ---------------------------------------------------------------------------------------------------- arithmetic
+    *rows("add", lambda a, b: a + b, (1e308, -1e308), (1.0, TINY), (1e308, 7e307), (-0.0, 0.0)),
+    *rows("subtract", lambda a, b: a - b, (1e308, 1e308), (1.0 + 2.0**-52, 1.0), (SMALLEST, TINY)),
+    *rows("multiply", lambda a, b: a * b, (1e200, 1e-200), (1e308, 10.0), (1e-200, 1e-200), (TINY, 0.5), (-1e154, 1e154)),
+    *rows("divide", lambda a, b: a / b, (1e308, 1e308), (1e-200, 1e200), (TINY, TINY), (1e200, 1e-100), (1.0, 1e200)),
+    *rows("reciprocal", lambda x: 1 / x, 1e-150, -1e150, 1e200, LARGEST, 1e-308),
+    *rows("square", lambda x: x * x, 1e154, 1e200, -1e-200, TINY),
+    *rows("power", lambda a, b: a**b, (1e-200, 1.5), (1e150, 2.0), (1.0 + 2.0**-52, 1e15), (2.0, -1000.0), (1e308, 0.5)),
+    *rows("remainder", lambda a, b: a - b * m.floor(a / b), (5.5, 1e300), (-1e-3, 3.0), (7.5, -2.0)),
+    exactly("divide", (1.0, 0.0), inf, inf, -inf),
+    exactly("divide", (1.0, inf), 0.0, 0.0, 0.0),
+    exactly("reciprocal", 0.0, inf, -inf),
+    exactly("power", (0.0, 0.0), 1.0, 0.0, 0.0),
+    exactly("power", (0.0, 2.0), 0.0, 0.0, 0.0),
+    exactly("power", (-3.0, 2.0), 9.0, -6.0, nan),
+    exactly("remainder", (1e300, 7.0), float(int(1e300) % 7), 1.0, -float(int(1e300) // 7)),
+    exactly("remainder", (5.0, inf), 5.0, 1.0, 0.0),
+    exactly("absolute", -0.0, 0.0, 0.0),
+    exactly("absolute", -inf, inf, -1.0),
+    exactly("absolute", -TINY, TINY, -1.0),
+    exactly("sign", -TINY, -1.0, 0.0),
+    exactly("negative", LARGEST, -LARGEST, -1.0),
+    exactly("floor_divide", (1e300, 1e-10), inf, 0.0, 0.0),
+    # ------------------------------------------------------------------------------------------- powers and logarithms
+    *rows("exp", m.exp, -745.0, -700.0, -1e-300, 709.0, 1e-20),
+    *rows("exp2", lambda x: m.mpf(2) ** x, -1074.0, -1000.5, 1e-20, 1023.5),
+    *rows("expm1", m.expm1, -745.0, -50.0, -1e-20, TINY, 1e-8, 709.0),
+    *rows("log", m.log, TINY, SMALLEST, 1.0 + 2.0**-52, NEAR_1, LARGEST),
+    *rows("log2", lambda x: m.log(x, 2), SMALLEST, 1.0 + 2.0**-52, 1e308),
+    *rows("log10", m.log10, SMALLEST, 1.0 + 2.0**-52, 1e308),
+    *rows("log1p", m.log1p, -1.0 + 2.0**-53, -1e-20, TINY, 1e-8, 1e308),
+    *rows("sqrt", m.sqrt, TINY, 1e-200, 1e308),
+    *rows("cbrt", m.cbrt, 1e-300, 1e200, LARGEST),
+    *rows("cbrt", lambda x: -m.cbrt(-x), -1e-300, -8.0),
+    exactly("exp", -inf, 0.0, 0.0),
+    exactly("exp", inf, inf, inf),
+    exactly("expm1", -inf, -1.0, 0.0),
+    exactly("log", 0.0, -inf, inf),
+    exactly("log", -1.0, nan, -1.0),  # as PyTorch: the slope 1/x has no doubts
+    exactly("log1p", -1.0, -inf, inf),
+    exactly("sqrt", 0.0, 0.0, inf),
+    exactly("sqrt", inf, inf, 0.0),
+    *rows("sigmoid", sigma, -745.0, -700.0, -40.0, TINY, 40.0, 700.0, 745.0, 1e308, -1e308),
+    exactly("sigmoid", inf, 1.0, 0.0),
+    exactly("sigmoid", -inf, 0.0, 0.0),
+    *rows("logaddexp", lambda a, b: m.log(m.exp(a) + m.exp(b)), (-300.0, 300.0), (745.0, 745.0), (-1e3, -1e3), (1.0, -40.0)),
+    # the slope 1 / (1 + 2**(b - a)) magnifies the rounding of (b - a) log(2) as often as that is large
+    *rows("logaddexp2", lambda a, b: m.log(2**a + 2**b, 2), (500.0, -500.0), (-1e3, -1e3), (1.0, -40.0), ulps=400.0),
+    exactly("logaddexp", (1e308, -1e308), 1e308, 1.0, 0.0),
+    exactly("logaddexp", (inf, inf), inf, 0.5, 0.5),
+    exactly("logaddexp", (-inf, 0.0), 0.0, 0.0, 1.0),
+    # ----------------------------------------------------------------------------------------------------------- angles
+    *rows("sin", m.sin, TINY, 1e-8, 3.141592653589793, 1e22, 1e308),
+    *rows("cos", m.cos, TINY, 1e-8, 1.5707963267948966, 1e22, 1e308),
+    *rows("tan", m.tan, TINY, 1.5707963267948966, 1e22),
+    *rows("arcsin", m.asin, TINY, NEAR_1, -NEAR_1, 0.5),
+    *rows("arccos", m.acos, TINY, NEAR_1, -NEAR_1, 0.5),
+    *rows("arctan", m.atan, TINY, 1e8, 1e155, -1e160, 1e200),
+    *rows("arctan2", m.atan2, (3e-200, 4e-200), (3e200, 4e200), (1e-300, 1.0), (1.0, 1e-300), (1e300, -1.0), (-1e154, 1e155)),
+    *rows("hypot", lambda a, b: m.sqrt(a * a + b * b), (3e-200, 4e-200), (3e200, -4e200), (1e-300, 1.0), (1e308, 1e308)),
+    *rows("sinc", m.sincpi, TINY, 1e-200, 1e-8, 0.1, 0.4999, 0.5001),
+    *rows("sinc", m.sincpi, 7.3, -1e3 - 0.3, ulps=4e3),  # np.sinc rounds πx
+    *rows("deg2rad", lambda x: x * m.pi / 180, TINY, 1e-300, 1e308),
+    *rows("rad2deg", lambda x: x * 180 / m.pi, TINY, 1e-300, 1e306),
+    exactly("arctan", inf, math.pi / 2.0, 0.0),
+    exactly("arctan2", (0.0, 0.0), 0.0, 0.0, 0.0),
+    exactly("hypot", (0.0, 0.0), 0.0, 0.0, 0.0),
+    exactly("hypot", (TINY, 0.0), TINY, 1.0, 0.0),
+    exactly("sinc", 0.0, 1.0, 0.0),
+    exactly("arcsin", 1.0, math.pi / 2.0, inf),
+    # ------------------------------------------------------------------------------------------------------- hyperbolic
+    *rows("sinh", m.sinh, TINY, 1e-8, -700.0, 710.0),
+    *rows("cosh", m.cosh, TINY, 1e-8, 700.0, -710.0),
+    *rows("tanh", m.tanh, TINY, 1e-8, 0.89, 0.91, 20.0, -50.0, 300.0, 372.0, 1e308),
+    *rows("arcsinh", m.asinh, TINY, 1e-8, 1e155, -1e200, LARGEST),
+    *rows("arccosh", m.acosh, 1.0 + 2.0**-52, 1.0 + 1e-8, 1e155, LARGEST),
+    *rows("arctanh", m.atanh, TINY, 1e-8, NEAR_1, -NEAR_1),
+    exactly("tanh", -inf, -1.0, 0.0),
+    exactly("arccosh", 1.0, 0.0, inf),
+    exactly("arctanh", 1.0, inf, inf),
+    exactly("cosh", inf, inf, inf),
+    # ---------------------------------------------------------------------------------------------------------- special
+    *rows("erf", m.erf, TINY, 1e-8, 5.0, 20.0, -26.0),
+    *rows("erfc", m.erfc, TINY, -20.0, 5.0, 26.0),
+    *rows("erfc", m.erfc, 20.3, ulps=32.0),  # SciPy's value, for arrays,
+    *rows("erfinv", m.erfinv, TINY, 0.5, 1.0 - 2.0**-40, ulps=8.0),
+    *rows("lgamma", lambda x: m.loggamma(x).real, 1e-300, 1e-100, 0.1, 1e10, 1e200, -1.5),
+    *rows("digamma", m.digamma, 1e-100, 0.1, 1e10),
+    *rows("polygamma", lambda n, x: m.psi(int(n), x), (1, 0.1), (1, 1e5), (2, 30.0)),
+    *rows("xlogy", lambda x, y: x * m.log(y), (1e-300, 1e-300), (TINY, 2.0), (1e300, 1.0 + 2.0**-52), (3.0, TINY)),
+    *rows("logit", lambda x: m.log(x / (1 - x)), TINY, 1e-200, 0.25, 0.5 + 2.0**-40, NEAR_1),
+    exactly("erf", inf, 1.0, 0.0),
+    exactly("erfc", inf, 0.0, 0.0),
+    exactly("erfc", -1e308, 2.0, 0.0),
+    exactly("xlogy", (0.0, 0.0), 0.0, 0.0, 0.0),
+    exactly("xlogy", (0.0, inf), 0.0, inf, 0.0),
+    exactly("logit", 0.0, -inf, inf),
+    # ------------------------------------------------------------------------------------------------------ activations
+    *rows("softplus", lambda x: m.log1p(m.exp(x)), -745.0, -40.0, TINY, 19.9, 20.1, 700.0, 1e308, -1e308),
+    *rows("softplus", lambda x: m.log1p(m.exp(10 * x)) / 10, -70.0, 1e308, beta=10.0),
+    *rows("logsigmoid", lambda x: -m.log1p(m.exp(-x)), -1e308, -745.0, -40.0, TINY, 40.0, 700.0, 745.0),
+    *rows("silu", lambda x: x * sigma(x), -700.0, -40.0, TINY, 1e-8, 40.0, 1e308, -1e308),
+    *rows("mish", lambda x: x * m.tanh(m.log1p(m.exp(x))), -700.0, -40.0, TINY, 1e-8, 40.0, 1e308, -1e308),
+    *rows("gelu", bell, TINY, 1e-8, 8.0, 1e308),
+    exactly("gelu", -1e308, 0.0, 0.0),
+    *rows("gelu", bell, -8.0, -37.0, ulps=1500.0),  # x / √2 is rounded, which the tail of erfc magnifies x² times
+    *rows("gelu", gelu_tanh, TINY, 1e-8, 8.0, 1e308, -1e308, approximate="tanh"),
+    *rows("gelu", gelu_tanh, -8.0, -20.0, ulps=1500.0, approximate="tanh"),  # likewise
+    *rows("elu", lambda x: x if x > 0 else m.expm1(x), -745.0, -40.0, -TINY, -1e-20, 1e308, -1e308),
+    *rows("selu", selu, -745.0, -40.0, -1e-20, 1e307, -1e308),
+    *rows("celu", lambda x: x if x > 0 else 3 * m.expm1(x / 3), -1e-20, 1e308, alpha=3.0),
+    *rows("celu", lambda x: x if x > 0 else 3 * m.expm1(x / 3), -2100.0, -100.0, alpha=3.0, ulps=400.0),  # x/3 is rounded,
+    *rows("softsign", lambda x: x / (1 + abs(x)), TINY, -1e-20, 1e150, -1e200, LARGEST),
+    *rows("leaky_relu", lambda x: x if x > 0 else m.mpf(0.01) * x, TINY, -TINY, -1e308, 1e308),
+    exactly("leaky_relu", 0.0, 0.0, 0.01),
+    exactly("relu", -0.0, 0.0, 0.0),
+    exactly("relu", TINY, TINY, 1.0),
+    exactly("relu", -inf, 0.0, 0.0),
+    exactly("relu", inf, inf, 1.0),
+    exactly("relu6", 1e308, 6.0, 0.0),
+    exactly("hardtanh", -inf, -1.0, 0.0),
+    exactly("hardsigmoid", 1e308, 1.0, 0.0),
+    exactly("hardsigmoid", TINY, 0.5, 1.0 / 6.0),
+    *[exactly(name, inf, inf, 1.0) for name in ("softplus", "silu", "mish", "gelu", "elu", "celu")],
+    *[exactly(name, -inf, 0.0, 0.0) for name in ("softplus", "silu", "mish", "gelu")],
+    exactly("gelu", inf, inf, 1.0, approximate="tanh"),
+    exactly("gelu", -inf, 0.0, 0.0, approximate="tanh"),
+    exactly("elu", -inf, -1.0, 0.0),
+    exactly("logsigmoid", -inf, -inf, 1.0),
+    exactly("logsigmoid", inf, 0.0, 0.0),
+    exactly("softsign", -inf, -1.0, 0.0),
+    # -------------------------------------------------------------------------------------------- choices, steps and nan
+    exactly("maximum", (1e308, 1e308), 1e308, 0.5, 0.5),
+    exactly("maximum", (nan, 1.0), nan, 1.0, 1.0),
+    exactly("maximum", (0.0, -0.0), 0.0, 0.5, 0.5),
+    exactly("minimum", (-inf, -inf), -inf, 0.5, 0.5),
+    exactly("fmax", (nan, 1.0), 1.0, 0.0, 1.0),
+    exactly("fmin", (TINY, 0.0), 0.0, 0.0, 1.0),
+    exactly("clip", inf, 1.0, 0.0, a_min=-1.0, a_max=1.0),
+    exactly("clip", 1.0, 1.0, 1.0, a_min=-1.0, a_max=1.0),
+    exactly("nan_to_num", -inf, -LARGEST, 0.0),
+    exactly("floor", -TINY, -1.0, 0.0),
+    exactly("ceil", TINY, 1.0, 0.0),
+    exactly("trunc", -0.9999999999999999, 0.0, 0.0),
+    exactly("round", 0.49999999999999994, 0.0, 0.0),
+    exactly("heaviside", (TINY, 0.5), 1.0, 0.0, 0.0),
+    exactly("lerp", (LARGEST, LARGEST, 0.3), LARGEST, 0.7, 0.3, 0.0),
+    *rows("lerp", lambda a, b, t: a + t * (b - a), (-1e308, 1.5e308, 0.5), (1.0, 1.0 + 2.0**-52, 0.5), (TINY, TINY, 0.5)),
+    *[exactly(name, nan, nan, nan) for name in ("exp", "log", "tanh", "sigmoid", "softplus", "erf", "silu", "sinc")],
+]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------- the truth
+@lru_cache(maxsize=None)
+def measured(truth: Any, at: tuple[float, ...]) -> tuple[float, tuple[float, ...]]:
+    """The value and the slopes at these numbers: central differences in 800 digits, for 1e-300 beside 1e300."""
+    with m.workdps(800):
+        exact = [m.mpf(x) for x in at]
+        slopes = []
+        for i, x in enumerate(exact):
+            step = (min(abs(x), 1) or 1) * m.mpf(10) ** -40
+            ends = [truth(*exact[:i], x + s, *exact[i + 1 :]) for s in (step, -step)]
+            slopes.append(as_float((ends[0] - ends[1]) / (2 * step)))
+        return as_float(truth(*exact)), tuple(slopes)
+
+
+def as_float(x: Any) -> float:
+    """To the nearest float; mpmath refuses what is beyond the largest."""
+    return float(x) if abs(x) < m.mpf(2) ** 1024 else math.copysign(inf, x)
+
+
+def answer(row: Row, dtype: Any = np.float64) -> tuple[float, tuple[float, ...]]:
+    """The true value and slopes of a row, for its inputs as this dtype holds them."""
+    return measured(row.truth, tuple([float(dtype(x)) for x in row.at])) if callable(row.truth) else row.truth
+
+
+def ulps_off(got: Any, want: float, dtype: Any = np.float64) -> float:
+    """How many units in the last place of `want` a result is away from it."""
+    with np.errstate(all="ignore"):
+        want = dtype(want)
+        if np.isnan(want) or np.isinf(want) or np.isnan(got) or np.isinf(got):
+            return 0.0 if np.isnan(got) == np.isnan(want) and (got == want or np.isnan(want)) else inf
+        return float(abs((float(got) - float(want)) / float(np.spacing(abs(want)))))
+
+
+# ----------------------------------------------------------------------------------------------------------- the forms
+def harmless(name: str, i: int) -> float:
+    """A number in the middle of a gate's domain, on wire i."""
+    domain = REGISTRY[name].domain
+    low, high = (domain[0].low, domain[0].high) if isinstance(domain[0], Call) else domain[min(i, len(domain) - 1)]
+    return 0.5 * (low + high) + 0.1
+
+
+def run(row: Row, form: Callable[[float, int], Any]) -> tuple[Any, list[Any]]:
+    """The gate's value and gradients with the inputs in this form; masks and counts stay as they are."""
+    gate = REGISTRY[row.name]
+    values = [x if i in gate.plain else mg.Value(form(x, i)) for i, x in enumerate(row.at)]
+    out = gate(*values, **row.params)
+    mg.sum(out).backward()
+    return out.data, [0.0 if not isinstance(v, mg.Value) else v.grad for v in values]
+
+
+def compare(row: Row, got: tuple[Any, list[Any]], where: Any = (), dtype: Any = np.float64) -> None:
+    value, slopes = answer(row, dtype)
+    wires = [i for i in range(len(row.at)) if i not in REGISTRY[row.name].plain]
+    pairs = [("value", got[0], value), *[(f"slope {i}", got[1][i], slopes[i]) for i in wires]]
+    for what, number, want in pairs:
+        off = ulps_off(np.asarray(number)[where], want, dtype)
+        assert off <= row.ulps, f"{row}: {what} {np.asarray(number)[where]!r}, should be {want!r}: {off:.3g} ulps off"
+
+
+each_row = pytest.mark.parametrize("row", TABLE, ids=str)
+
+
+@each_row
+def test_a_python_float(row: Row) -> None:
+    compare(row, run(row, lambda x, i: float(x)))
+
+
+@each_row
+def test_an_array_of_one(row: Row) -> None:
+    with np.errstate(all="ignore"):
+        compare(row, run(row, lambda x, i: np.array([x])), 0)
+
+
+@each_row
+def test_inside_a_longer_array(row: Row) -> None:
+    """Among ordinary numbers, where NumPy takes other instructions than for one."""
+
+    def surrounded(x: float, i: int) -> Any:
+        array = np.full(37, harmless(row.name, i))
+        array[[4, 36]] = x
+        return array
+
+    with np.errstate(all="ignore"):
+        got = run(row, surrounded)
+    compare(row, got, 4)
+    compare(row, got, 36)
+
+
+def fits_float32(row: Row) -> bool:
+    """Whether these inputs, and a value that is stated, are in float32's range, and not rounded to an edge (to 1)."""
+    numbers = row.at if callable(row.truth) else (*row.at, row.truth[0])
+    inside = [not math.isfinite(x) or x == 0.0 or 1e-37 < abs(x) < 1e37 for x in numbers]
+    return all(inside) and not any([math.isfinite(x) and np.float32(x) == round(x) != x for x in row.at])
+
+
+IN_FLOAT32 = [row for row in TABLE if fits_float32(row)]
+
+
+@pytest.mark.parametrize("row", IN_FLOAT32, ids=str)
+def test_float32(row: Row) -> None:
+    if not callable(row.truth):
+        row = row._replace(ulps=1.0)
+    with np.errstate(all="ignore"):
+        compare(row, run(row, lambda x, i: np.array([x], np.float32)), 0, np.float32)
