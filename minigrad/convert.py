@@ -80,6 +80,8 @@ def is_value(x: Any) -> bool:
 
 def tidy(out: Any) -> Any:
     """A result in its canonical form: float64 scalars are Python floats, float32 scalars are 0-d arrays."""
+    if isinstance(out, tuple):
+        return type(out)(*map(tidy, out)) if hasattr(out, "_fields") else tuple(map(tidy, out))
     if type(out) is np.float64:
         return out.item()
     if isinstance(out, np.ndarray):

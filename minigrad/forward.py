@@ -37,13 +37,19 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool) -> list[An
             t = tangents[wires[i]]
             if args is None:  # a scalar gate keeps its locals
                 d = times(t, node._kept()[1][i])
+            elif isinstance(t, tuple):  # of a gate with several outputs, into `pick`
+                d = t[args[-1]]
             elif node.gate.elementwise:
                 d = push_elementwise(node.gate, i, t, args, params)
             else:
                 d = push_through_pull(node, i, t, args, params)
-            total = d if total is None else total + d
-        tangents[node] = shaped(total, node)
+            total = d if total is None else plus(total, d)
+        tangents[node] = shaped(total, node._raw)
     return [tangents.get(out) for out in outs]
+
+
+def plus(a: Any, b: Any) -> Any:
+    return tuple(map(plus, a, b)) if isinstance(a, tuple) else a + b
 
 
 def push_elementwise(gate: Gate, i: int, t: Any, args: Any, params: dict[str, Any]) -> Any:
@@ -57,22 +63,27 @@ def push_elementwise(gate: Gate, i: int, t: Any, args: Any, params: dict[str, An
 
 def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, Any]) -> Any:
     """The pull of wire `i` as a function of an upstream u, pulled back from the tangent to u."""
-    gate = node.gate
+    gate, several = node.gate, isinstance(node._raw, tuple)
     assert gate is not None
-    u = Value(zeros(node._raw))
-    sent = ieee(gate.rule(i), (u, *args), params)
+    us = [Value(zeros(raw)) for raw in (node._raw if several else (node._raw,))]
+    sent = ieee(gate.rule(i), (tuple(us) if several else us[0], *args), params)
     sent = sent if gate.arity is not None else sent[i]
     x = node.inputs[i]
     sent = unbroadcast(sent, x, gate) if isinstance(sent, Value) else sent
-    if not isinstance(sent, Value) or not sent.requires_grad:  # no gradient flows on this wire
-        return 0.0
-    return pull(sent, t).get(u, 0.0)
+    moved: dict[Value, Any] = {}  # stays empty where no gradient flows on this wire
+    if isinstance(sent, Value) and sent.requires_grad:
+        moved = pull(sent, t)
+    tangents = [0.0 if (d := moved.get(u)) is None else d for u in us]
+    return tuple(tangents) if several else tangents[0]
 
 
-def shaped(t: Any, node: Value) -> Any:
-    """A tangent in the shape and dtype of its value."""
-    if shape_of(t) != node.shape:
-        t = broadcast_to(t, node.shape)
+def shaped(t: Any, raw: Any) -> Any:
+    """A tangent in the shape and dtype of the data that it belongs to."""
+    if isinstance(raw, tuple):
+        return tuple(map(shaped, t, raw))
+    if shape_of(t) != shape_of(raw):
+        t = broadcast_to(t, shape_of(raw))
+    dtype = getattr(raw, "dtype", np.float64)
     if isinstance(t, Value):
-        return t if t.dtype == node.dtype else astype(t, node.dtype)
-    return float(t) if type(node._raw) is float else np.asarray(t, node.dtype)
+        return t if t.dtype == dtype else astype(t, dtype)
+    return float(t) if type(raw) is float else np.asarray(t, dtype)

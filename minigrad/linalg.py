@@ -10,20 +10,29 @@ array([[ 4., -2.],
 
 from .gates import (
     cholesky,
+    cond,
     cross,
     det,
+    eigh,
+    eigvalsh,
     inv,
     lstsq,
     matmul,
     matrix_power,
     multi_dot,
+    norm,
     outer,
     pinv,
+    qr,
+    slogdet,
     solve,
+    svd,
+    svdvals,
     tensordot,
+    vector_norm,
 )
 
 __all__ = [
-    "cholesky", "cross", "det", "inv", "lstsq", "matmul", "matrix_power", "multi_dot", "outer", "pinv", "solve",
-    "tensordot",
+    "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_power", "multi_dot",
+    "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "vector_norm",
 ]  # fmt: skip

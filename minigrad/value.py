@@ -70,9 +70,10 @@ class Gate:
 
     Either is a list with an entry per wire (`None`: no gradient flows there) or, for a gate with any number of wires,
     one function that returns a tuple; such a gate is called with a list, as `np.concatenate` is.  A gate with neither
-    has no derivative and returns raw numbers.  `elementwise=True` with `vjp=` marks an elementwise gate for which
-    multiplying is inexact or can't express the rule (the maximum, whose ties share).  `scalar` is a faster forward for
-    Python floats, `symbol` is what drawings show, `arity` the number of wires of a gate without a derivative.
+    has no derivative and returns raw numbers.  A forward rule that returns a tuple makes a gate with several outputs;
+    the `g` of its vjp is a tuple, too.  `elementwise=True` with `vjp=` marks an elementwise gate for which multiplying
+    is inexact or can't express the rule (the maximum, whose ties share).  `scalar` is a faster forward for Python
+    floats, `symbol` is what drawings show, `arity` the number of wires of a gate without a derivative.
 
     >>> softplus = Gate("softplus", lambda x: np.logaddexp(0.0, x), local=[lambda out, x: 1.0 / (1.0 + np.exp(-x))])
     >>> x = Value(0.0)
@@ -156,8 +157,10 @@ class Gate:
             raise explained(self, error, inputs) from error
         if not self.differentiable:
             return out
-        if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
-            raise DtypeError(f"{self.name}: forward returned {describe(out)}; a gate computes floats or float arrays.")
+        several = isinstance(out, tuple)
+        for o in out if several else (out,):
+            if type(o) is not float and (type(o) is not np.ndarray or o.dtype not in FLOATS):
+                raise DtypeError(f"{self.name}: forward returned {describe(o)}, not a float or an array of floats.")
         node = new_value(out)
         if True in needs and recording.get():
             node._requires_grad, node.gate = True, self
@@ -165,7 +168,7 @@ class Gate:
                 node._keep_locals(self, wires, args, all(needs) and len(needs) == len(wires))
             else:
                 node._saved = (wires, (out, *args), params)
-        return node
+        return outputs(node) if several else node
 
     def check_parameters(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
         """A `Value` where a gate has no wire would lose its gradient; so would one more wire than derivatives."""
@@ -304,10 +307,10 @@ class Value(Methods):
             return tuple([x if isinstance(x, Value) else raw for x, raw in zip(wires, args, strict=False)])
         return self._kept()[0]
 
-    shape = property(lambda self: () if type(self._raw) is float else self._raw.shape, doc="() for a scalar.")
+    shape = property(lambda self: getattr(self._raw, "shape", ()), doc="() for a scalar.")
     ndim = property(lambda self: len(self.shape), doc="How many axes.")
-    size = property(lambda self: 1 if type(self._raw) is float else self._raw.size, doc="How many numbers.")
-    dtype = property(lambda self: FLOATS[0] if type(self._raw) is float else self._raw.dtype, doc="float64 or 32.")
+    size = property(lambda self: getattr(self._raw, "size", 1), doc="How many numbers.")
+    dtype = property(lambda self: getattr(self._raw, "dtype", FLOATS[0]), doc="float64 or float32.")
 
     def item(self) -> float:
         """The one number in it, as a Python float; `ShapeError` if there are more."""
@@ -331,7 +334,7 @@ class Value(Methods):
         name = f", label={self.label!r}" if self.label else ""
         made = f", gate={self.gate.name}" if self.gate is not None else ""
         data = repr(self._raw)
-        if type(self._raw) is not float:
+        if type(self._raw) is np.ndarray:
             data = np.array2string(self._raw, separator=", ", prefix="Value(", threshold=50)
         return f"Value({data}{name}{made})"
 
@@ -581,7 +584,10 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
     assert gate is not None
     args: Any
     wires, args, params = node._saved or (node.inputs, None, {})
-    if isinstance(g, Value):  # run the rules on the recorded values themselves: the derivative gets recorded too
+    if isinstance(node._raw, tuple):
+        g = per_output(node, g)
+    if any([isinstance(u, Value) for u in (g if type(g) is tuple else (g,))]):
+        # run the rules on the recorded values themselves: the derivative gets recorded, too
         args = tuple(as_recorded(node, wires, args))
     if gate.arity is None:
         parts = joint_parts(gate, g, wires, args, params)
@@ -598,6 +604,9 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
         if not x._requires_grad:
             continue
         d = parts[i] if gate.arity is None else one_part(gate, i, g, args, params)
+        if isinstance(data, tuple):  # from `pick`: (i, gradient of output i)
+            sent.append((x, d))
+            continue
         arrays = type(d) is type(data) is np.ndarray
         if not arrays or d.shape != data.shape or d.dtype != data.dtype:
             d = unbroadcast(d, x, gate)
@@ -644,6 +653,20 @@ def zeros(data: Any) -> Any:
     return 0.0 if type(data) is float else np.zeros_like(data)
 
 
+def outputs(node: Value) -> Any:
+    """The results of a gate with several: a `Value` for each, picked from the one node that records the gate."""
+    picked = [pick(node, i) for i in range(len(node._raw))]
+    return type(node._raw)(*picked) if hasattr(node._raw, "_fields") else tuple(picked)
+
+
+def per_output(node: Value, pairs: tuple[tuple[int, Any], ...]) -> tuple[Any, ...]:
+    """The upstream gradient of each output, from what the picks have sent: (i, gradient) pairs."""
+    total: dict[int, Any] = {}
+    for i, g in pairs:
+        total[i] = total[i] + g if i in total else g
+    return tuple([total[i] if i in total else zeros(out) for i, out in enumerate(node._raw)])
+
+
 def unbroadcast(d: Any, x: Value, gate: Gate) -> Any:
     """A contribution in the shape and dtype of the value it goes to: summed over the axes that were broadcast.
 
@@ -683,6 +706,8 @@ def as_recorded(node: Value, wires: tuple[Any, ...], args: Any) -> Iterator[Any]
             if x._requires_grad:
                 then.gate, then._saved = positive, ((x,), (raw, raw), {})
             yield then
+        elif isinstance(raw, tuple):
+            yield outputs(x)
         else:
             yield x if isinstance(x, Value) else raw
     yield from args[len(wires) + 1 :]
@@ -742,5 +767,6 @@ reshape: Gate = Gate(
     lambda x, *dims, shape=None: np.reshape(x, sized(dims, shape)),
     vjp=[lambda g, out, x, *dims, shape=None: reshape(g, shape_of(x))],
 )
+pick = Gate("pick", lambda outs, i: outs[i], vjp=[lambda g, out, outs, i: ((i, g),)])  # pairs add up by joining
 broadcast_to = Gate("broadcast_to", spread, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
 astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])

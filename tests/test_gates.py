@@ -19,12 +19,16 @@ from minigrad.gates.registry import Call
 
 
 class Case(NamedTuple):
-    """One way to call a gate: an entry per wire (a shape, or a raw mask) with its range, and the parameters."""
+    """One way to call a gate: an entry per wire (a shape, or a raw mask) with its range, and the parameters.
+
+    A gate with several outputs has a case for each of them.
+    """
 
     name: str
     shapes: tuple[Any, ...]
     ranges: tuple[tuple[float, float], ...]
     params: dict[str, Any]
+    output: int | None = None
 
     @property
     def gate(self) -> mg.Gate:
@@ -52,7 +56,8 @@ class Case(NamedTuple):
 
     def call(self, *inputs: Any) -> Any:
         """The gate on these inputs; a gate with any number of wires takes them as a list."""
-        return self.gate(list(inputs), **self.params) if self.joint else self.gate(*inputs, **self.params)
+        out = self.gate(list(inputs), **self.params) if self.joint else self.gate(*inputs, **self.params)
+        return out if self.output is None else out[self.output]
 
     def total(self, *inputs: Any) -> Any:
         """One number made of all outputs, each with a weight of its own; on raw numbers and on Values."""
@@ -62,7 +67,7 @@ class Case(NamedTuple):
     def __str__(self) -> str:
         shapes = ",".join(str(s).replace(" ", "") if isinstance(s, tuple) else "mask" for s in self.shapes)
         params = ",".join(f"{k}={v}".replace(" ", "").replace("\n", "") for k, v in self.params.items())
-        return f"{self.name}[{shapes}]{params}"
+        return f"{self.name}[{shapes}]{params}" + ("" if self.output is None else f"[{self.output}]")
 
 
 def weights(shape: tuple[int, ...]) -> Any:
@@ -76,11 +81,17 @@ BINARY_SHAPES = [((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), (
 def cases_of(name: str) -> list[Case]:
     domain = REGISTRY[name].domain
     if isinstance(domain[0], Call):
-        return [Case(name, c.shapes, ((c.low, c.high),) * len(c.shapes), c.params) for c in domain]
+        cases = [Case(name, c.shapes, ((c.low, c.high),) * len(c.shapes), c.params) for c in domain]
+        return [part for case in cases for part in per_output(case)]
     if len(domain) == 1:
         return [Case(name, shapes, tuple(domain), {}) for shapes in UNARY_SHAPES]
     assert len(domain) == 2, f"{name}: a gate of {len(domain)} wires states example calls"
     return [Case(name, shapes, tuple(domain), {}) for shapes in BINARY_SHAPES]
+
+
+def per_output(case: Case) -> list[Case]:
+    out = case.call(*case.sample(np.random.default_rng(0)))
+    return [case._replace(output=i) for i in range(len(out))] if isinstance(out, tuple) else [case]
 
 
 def more(name: str, *shapes: Any, **params: Any) -> Case:
@@ -241,6 +252,7 @@ LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another m
     "windows": longhand_windows,
     "unwindows": longhand_unwindows,
     **{name: getattr(np.linalg, name) for name in ("inv", "solve", "det", "cholesky", "pinv")},
+    **{name: getattr(np.linalg, name) for name in ("qr", "eigh", "svd", "slogdet")},
     "cofactor": longhand_cofactor,
     "cofactor_slope": longhand_cofactor_slope,
     "linear": lambda x, weight, bias: np.einsum("...i,oi->...o", x, weight) + bias,
@@ -280,12 +292,13 @@ LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another m
 
 
 def numpy_answer(case: Case, inputs: list[Any]) -> Any:
-    if case.name in LONGHAND:
-        return LONGHAND[case.name](*inputs, **case.params)
-    function = getattr(np, case.name, None)
+    function = LONGHAND.get(case.name) or getattr(np, case.name, None)
     if function is None:
         pytest.skip(f"NumPy has no {case.name}: add its formula to LONGHAND")
-    return function(inputs, **case.params) if case.joint else function(*inputs, **case.params)
+    if case.joint and case.name not in LONGHAND:
+        inputs = [inputs]
+    out = function(*inputs, **case.params)
+    return out if case.output is None else out[case.output]
 
 
 FACTORED = ("cofactor", "cofactor_slope")  # the reference goes another way, through the inverse
@@ -398,6 +411,8 @@ def test_local_gradients_align_with_the_wires(case: Case, rng: np.random.Generat
     inputs = case.sample(rng)
     values = leaves(inputs)
     out = case.call(*values)
+    if case.output is not None:
+        (out,) = out.inputs  # the gate behind the pick
     assert len(out.inputs) == len(out.local_gradients()) == len(inputs)
     for i, (wire, local) in enumerate(zip(out.inputs, out.local_gradients(), strict=True)):
         if not is_float(inputs[i]):
@@ -653,7 +668,9 @@ def torch_functions(torch: Any) -> dict[str, Any]:
         "einsum": torch.einsum,
         "windows": None,
         "unwindows": None,
-        **{name: getattr(torch.linalg, name) for name in ("inv", "solve", "det", "cholesky", "pinv")},
+        **{name: getattr(torch.linalg, name) for name in ("inv", "solve", "det", "cholesky", "pinv", "slogdet")},
+        **dict.fromkeys(("qr", "eigh", "svd")),  # signs of vectors are free: see test_factorizations.py
+        "split": lambda x, indices_or_sections, axis=0: torch.tensor_split(x, indices_or_sections, dim=axis),
         "linear": torch.nn.functional.linear,
         "neuron": None,
         "hinge": lambda score, label: torch.clamp(1.0 - label * score, min=0.0),
@@ -692,6 +709,7 @@ def test_values_and_gradients_are_pytorchs(case: Case, rng: np.random.Generator)
     inputs = case.sample(rng)
     theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) if is_float(x) else x for x in inputs]
     out = function(*theirs, **case.params)
+    out = out if case.output is None else out[case.output]
     ours = leaves(inputs)
     result = case.call(*ours)
     rtol = ROUNDED_BY_PYTORCH.get(case.name, 1e-11)

@@ -259,8 +259,8 @@ X = mg.Value(DATA, label="X")
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        (lambda: X.norm("nuc"), "norm: there is no ord='nuc' of 2 axes here"),
-        (lambda: X.norm(2), "norm: there is no ord=2 of 2 axes here; a vector norm takes axis="),
+        (lambda: X.norm("nuc", axis=0), "norm: there is no ord='nuc' of 1 axes"),
+        (lambda: X.norm(3), "norm: there is no ord=3 of 2 axes; a vector norm takes axis="),
         (lambda: X.norm("fro", axis=1), "ord='fro' of 1 axes"),
         (lambda: X.expand_dims(0).norm(3), "3 axes"),
         (lambda: X.norm(axis=4), r"norm: X \(2, 3\).*axis 4"),

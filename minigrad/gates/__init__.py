@@ -1,8 +1,9 @@
 """The catalogue of gates.
 
 Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
-`activations`, `selection`, `comparisons`, `reductions`, `shapes`, `linalg`, `products`, `matrices`, `windows`,
-`losses`.  `operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through
+`activations`, `selection`, `comparisons`, `questions`, `reductions`, `statistics`, `shapes`, `splitting`, `arranging`,
+`sorting`, `linalg`, `products`, `matrices`, `factorizations`, `norms`, `windows`, `losses`.
+`operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through
 NumPy's functions.
 """
 
@@ -12,10 +13,12 @@ from .arithmetic import *
 from .arranging import *
 from .comparisons import *
 from .exponential import *
+from .factorizations import *
 from .hyperbolic import *
 from .linalg import *
 from .losses import *
 from .matrices import *
+from .norms import *
 from .products import *
 from .questions import *
 from .reductions import *
@@ -25,6 +28,7 @@ from .selection import *
 from .shapes import *
 from .sorting import *
 from .special import *
+from .splitting import *
 from .statistics import *
 from .trigonometric import *
 from .windows import *

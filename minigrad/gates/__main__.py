@@ -35,6 +35,12 @@ def signature(forward: Callable[..., Any]) -> str:
     return ", ".join(["self", *typed])
 
 
+def result(function: Callable[..., Any]) -> str:
+    """What a method returns: a tuple where the function says so."""
+    annotation = "" if isinstance(function, np.ufunc) else str(inspect.signature(function).return_annotation)
+    return annotation if annotation.startswith("tuple") else "Value"
+
+
 def lines() -> list[str]:
     out = []
     for name in OPERATORS:
@@ -46,11 +52,11 @@ def lines() -> list[str]:
     out += [f"    def {name}(self, other: Any) -> Value: ..." for name in BINARY_METHODS]
     for name, gate in REGISTRY.items():
         if gate.arity == 1:
-            result = "Value" if gate.differentiable else "Any"
-            out.append(f"    def {name}({signature(gate.forward)}) -> {result}: ...")
+            kind = result(gate.forward) if gate.differentiable else "Any"
+            out.append(f"    def {name}({signature(gate.forward)}) -> {kind}: ...")
     for name, function in COMPOSED.items():
         if name not in FUNCTIONS:
-            out.append(f"    def {name}({signature(function)}) -> Value: ...")
+            out.append(f"    def {name}({signature(function)}) -> {result(function)}: ...")
     return out + [f"    def {alias}({signature(REGISTRY[a].forward)}) -> Value: ..." for alias, a in ALIASES.items()]
 
 

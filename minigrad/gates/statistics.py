@@ -1,4 +1,4 @@
-"""Products, running sums, spreads, norms and quantiles."""
+"""Products, running sums, spreads, lengths and quantiles."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..convert import shape_of
 from ..errors import ShapeError
-from ..value import expand, reshape, select, sum
+from ..value import expand, reshape, select
 from .arithmetic import absolute, power, sign
 from .arranging import dtype_of, flip, moveaxis, ravel
 from .comparisons import isnan
-from .reductions import ALONG, REDUCED, count, max, mean, min, share
+from .reductions import ALONG, REDUCED, count, max, mean, share
 from .registry import call, composed, row
 from .selection import where
 from .shapes import concatenate, getitem, transpose
 from .sorting import sort
 
-__all__ = ["cumprod", "cumsum", "lerp", "median", "norm", "prod", "quantile", "std", "var", "vector_norm"]
+__all__ = ["cumprod", "cumsum", "lerp", "median", "prod", "quantile", "std", "var", "vector_norm"]
 
 
 # ----------------------------------------------------------------------------------------- products and running sums
@@ -175,29 +175,6 @@ LENGTHS = [call((3,), ord=p) for p in (1, 0, 3, 1.5, -1, 0.5, np.inf, -np.inf)]
 var = row("var", variance, vjp=[variance_slope], domain=SPREAD)
 std = row("std", deviation, vjp=[deviation_slope], domain=SPREAD)
 vector_norm = row("vector_norm", length, vjp=[length_slope], symbol="‖·‖", domain=[*REDUCED[:4], *LENGTHS])
-
-
-@composed
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The length of vectors, (Σ|x|^p)^(1/p) for p = `ord` (2 without), or of matrices: "fro", 1, -1, inf, -inf.
-
-    No axis: over all numbers; an axis: of the vectors that lie along it; two axes: of the matrices in them.  Its slope
-    at 0 is 0.  Raises `ShapeError` for what `ord` doesn't fit.
-
-    >>> from minigrad import Value
-    >>> norm(Value([3.0, 4.0])).item(), norm(Value([3.0, -4.0]), 1).item()
-    (5.0, 7.0)
-    """
-    n = len(shape_of(x))
-    axes = tuple(range(n)) if axis is None else normalize_axis_tuple(axis, n)
-    if ord is None or (ord == "fro" and len(axes) == 2):
-        return vector_norm(x, axis=axis, keepdims=keepdims)
-    if len(axes) == 1 and not isinstance(ord, str):
-        return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=ord)
-    if len(axes) != 2 or ord not in (1, -1, np.inf, -np.inf):
-        raise ShapeError(f"norm: there is no ord={ord!r} of {len(axes)} axes here; a vector norm takes axis=.")
-    sums = sum(absolute(x), axis=axes[0] if abs(ord) == 1 else axes[1], keepdims=True)
-    return (max if ord > 0 else min)(sums, axis=axes, keepdims=keepdims)
 
 
 # --------------------------------------------------------------------------------------------------------- quantiles

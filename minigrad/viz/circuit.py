@@ -85,7 +85,8 @@ def trace(root: Value, max_nodes: int | None = None) -> Circuit:
             ids[value] = target = f"v{len(nodes)}"
             name, symbol = (value.gate.name, value.gate.symbol) if value.gate is not None else (None, None)
             label = str(value.label or "")
-            nodes.append(Node(target, label, value.data, value.grad, name, symbol, not value.requires_grad))
+            grad = None if isinstance(value.data, tuple) else value.grad  # which the outputs show, one by one
+            nodes.append(Node(target, label, value.data, grad, name, symbol, not value.requires_grad))
             slopes, sent = value.local_gradients(), value.contributions()
             for source, local, d in zip(sources, slopes, sent, strict=True):
                 wires.append(Wire(f"e{len(wires)}", str(source), target, local, None if local is None else d))

@@ -129,6 +129,8 @@ def value_label(node: Node, digits: int) -> str:
     else:
         above = font(data_text(node.data, digits), GREEN)
         below = font("no gradient yet" if node.grad is None else gradient_text(node.grad, digits), RED)
+    if isinstance(node.data, tuple):  # several outputs: their gradients stand where each is picked
+        below = " "
     label = shorten(node.label)
     name = f'<TD ROWSPAN="2"><B>{escape(label)}</B></TD>' if label else ""
     return (
@@ -154,6 +156,8 @@ def font(text: str, color: str) -> str:
 # ----------------------------------------------------------------------------------------------------- numbers as text
 def data_text(x: Any, digits: int) -> str:
     """A number, or an array's shape and, if there are few, its numbers."""
+    if isinstance(x, tuple):
+        return "; ".join([data_text(out, digits) for out in x])
     array = np.asarray(x)
     few = listing(array, digits) if 0 < array.size <= SMALL else ""
     return few if array.ndim == 0 else f"{array.shape} {few}".strip()
