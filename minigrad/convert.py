@@ -133,7 +133,7 @@ def describe(x: Any) -> str:
     """A value or number as error messages name it: `W (3, 4)`, `Value(2.0)`, `(5,)`."""
     label, shape = getattr(x, "label", ""), shape_of(x) if not contains(x) else ()
     if is_value(x) and not label:
-        label = f"Value({x.data:.6g})" if not shape else "Value"
+        label = f"Value({x.data:.6g})" if isinstance(x.data, float) else "Value"
     if shape:
         return f"{label} {shape}".strip()
     return label or f"{x!r:.40}"

@@ -40,7 +40,7 @@ class Trace:
         self.around, self.recording = enclosing.get(), recording.get()
         self.given_values = any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
         self.record = self.given_values or bool(self.around)  # whether somebody may differentiate our results
-        token, token_around = recording.set(True), enclosing.set(self.around)
+        token, token_around = recording.set(self.recording or True), enclosing.set(self.around)
         try:
             traced = list(args)
             for i in self.positions:
@@ -58,7 +58,7 @@ class Trace:
         found: dict[Value, Any] = {}
         if isinstance(out, Value) and out.requires_grad:
             upstream = start_from(out, upstream, self.record)
-            token = recording.set(True)
+            token = recording.set(self.recording or True)
             try:
                 with np.errstate(all="ignore"):
                     found = pull(out, upstream)
@@ -166,7 +166,7 @@ def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     """The tangent of each output of a trace, zeros where no path leads there."""
     record = trace.record or any([isinstance(t, Value) for t in directions])
     start = {x: start_from(x, t, record) for x, t in zip(trace.variables, directions, strict=True)}
-    token = recording.set(True)
+    token = recording.set(trace.recording or True)
     try:
         with np.errstate(all="ignore"):
             moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, record))

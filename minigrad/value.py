@@ -36,7 +36,7 @@ else:
 __all__ = ["Gate", "Value", "no_grad"]
 
 tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
-recording: ContextVar[bool] = ContextVar("recording", default=True)  # per thread and per async task
+recording: ContextVar[Any] = ContextVar("recording", default=True)  # True, False, or debug.py's Watch; per thread
 new = object.__new__
 only_floats = frozenset({float}).issuperset
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -162,12 +162,14 @@ class Gate:
             if type(o) is not float and (type(o) is not np.ndarray or o.dtype not in FLOATS):
                 raise DtypeError(f"{self.name}: forward returned {describe(o)}, not a float or an array of floats.")
         node = new_value(out)
-        if True in needs and recording.get():
+        if True in needs and (mode := recording.get()):
             node._requires_grad, node.gate = True, self
             if self.local is not None and not params and type(out) is float and only_floats(map(type, args)):
                 node._keep_locals(self, wires, args, all(needs) and len(needs) == len(wires))
             else:
                 node._saved = (wires, (out, *args), params)
+            if mode is not True:
+                mode.made(node)
         return outputs(node) if several else node
 
     def check_parameters(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
@@ -424,13 +426,7 @@ class Value(Methods):
         >>> f.contributions(), x.grad
         ((3.0, 3.0), 6.0)
         """
-        if self.gate is None or self.grad is None:
-            return (None,) * len(self.inputs)
-        if self._saved is None:
-            return tuple([None if d is None else times(self.grad, d) for d in self._kept()[1]])
-        with np.errstate(all="ignore"):
-            sent = iter(chain_rule(self, self.grad))
-        return tuple([next(sent)[1] if needs_gradient(x) else None for x in self._saved[0]])
+        return (None,) * len(self.inputs) if self.gate is None or self.grad is None else sent(self, self.grad)
 
     def _kept(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The wires of a scalar gate and their local gradients."""
@@ -501,6 +497,8 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
     order, grads = tape(root)
     grads[root] = upstream
     raw = not isinstance(upstream, Value)
+    if watched := type(mode := recording.get()) is not bool:
+        mode.walks(order)
     for node in order:
         g = grads[node]
         # A scalar gate: upstream times the stored local, wire by wire.  This is the loop at the end written out for
@@ -536,6 +534,8 @@ def pull(root: Value, upstream: Any) -> dict[Value, Any]:
                 have += d  # nobody else holds it: see `chain_rule`
             else:
                 grads[x] = have + d
+    if watched:
+        mode.walked(order, grads)
     return grads
 
 
@@ -591,7 +591,7 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
         args = tuple(as_recorded(node, wires, args))
     if gate.arity is None:
         parts = joint_parts(gate, g, wires, args, params)
-    sent = []
+    pairs = []
     for i, x in enumerate(wires):
         if not isinstance(x, Value):
             continue
@@ -605,15 +605,24 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
             continue
         d = parts[i] if gate.arity is None else one_part(gate, i, g, args, params)
         if isinstance(data, tuple):  # from `pick`: (i, gradient of output i)
-            sent.append((x, d))
+            pairs.append((x, d))
             continue
         arrays = type(d) is type(data) is np.ndarray
         if not arrays or d.shape != data.shape or d.dtype != data.dtype:
             d = unbroadcast(d, x, gate)
         if type(d) is np.ndarray and (d is g or d.base is not None or not (gate.local is not None or gate.fresh)):
             d = d.copy()
-        sent.append((x, d))
-    return sent
+        pairs.append((x, d))
+    return pairs
+
+
+def sent(node: Value, g: Any) -> tuple[Any, ...]:
+    """What goes down each wire of `node` for the upstream gradient `g`, None for constants."""
+    if node._saved is None:
+        return tuple([None if d is None else times(g, d) for d in node._kept()[1]])
+    with np.errstate(all="ignore"):
+        parts = iter(chain_rule(node, g))
+    return tuple([next(parts)[1] if needs_gradient(x) else None for x in node._saved[0]])
 
 
 def one_part(gate: Gate, i: int, g: Any, args: Any, params: dict[str, Any]) -> Any:

@@ -77,8 +77,10 @@ def method(gate: Gate) -> Callable[..., Any]:
         node = new(Value)
         node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
-        if local is not None and enabled():
+        if local is not None and (mode := enabled()):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
+            if mode is not True:
+                mode.made(node)
         return node
 
     def binary(a: Any, b: Any) -> Any:
@@ -105,8 +107,10 @@ def method(gate: Gate) -> Callable[..., Any]:
         node = new(Value)
         node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
-        if (da is not None or db is not None) and enabled():
+        if (da is not None or db is not None) and (mode := enabled()):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db
+            if mode is not True:
+                mode.made(node)
         return node
 
     short = unary if gate.arity == 1 else binary
