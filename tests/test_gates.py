@@ -285,6 +285,7 @@ LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another m
     "erfinv": by_mpmath("erfinv"),
     "lgamma": by_mpmath("loggamma"),
     "digamma": by_mpmath("digamma"),
+    "sech": by_mpmath("sech"),
     "polygamma": lambda n, x: by_mpmath("polygamma")(n, x),
     "xlogy": lambda x, y: x * np.log(y),
     "logit": lambda x: np.log(x / (1.0 - x)),

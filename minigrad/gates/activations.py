@@ -111,7 +111,7 @@ def soft_plus(x: Any, beta: Any = 1.0) -> Any:
 
 def near(x: Any) -> Any:
     """x, but no infinity, which times 0 would be nan: so far out all that these functions multiply with it is 0."""
-    return clip(x, -1000.0, 1000.0)
+    return min(max(x, -1000.0), 1000.0) if type(x) is float else clip(x, -1000.0, 1000.0)
 
 
 def bend(x: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from ..convert import shape_of
 from ..value import expand, select, sum
 from .comparisons import equal, isnan
-from .exponential import exp
+from .exponential import exp, quiet
 from .registry import call, register, row
 
 sum_along: Any = np.add.reduce  # as np.sum, in half the time
@@ -22,9 +22,14 @@ REDUCED = [
 ALONG = [call((5,)), call((2, 3)), call((2, 3, 4), axis=1)]
 
 
+@quiet
 def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum over the count; where the sum overflows, the sum of the parts."""
     total = sum_along(x, axis=axis, keepdims=keepdims)
-    return total / count(x, total)
+    n = count(x, total)
+    if math.isfinite(sum_along(total, axis=None) if total.ndim else total):
+        return total / n
+    return np.where(np.isfinite(total), total / n, sum_along(np.divide(x, n), axis=axis, keepdims=keepdims))
 
 
 def count(x: Any, out: Any) -> float:
@@ -45,17 +50,20 @@ def top(x: Any, axis: Any) -> Any:
     return largest if np.logical_and.reduce(finite, axis=None) else np.where(finite, largest, 0.0)
 
 
+@quiet
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     shift = top(x, axis)
     out = np.log(sum_along(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
+@quiet
 def shifted_log_softmax(x: Any, axis: Any = -1) -> Any:
     x = x - top(x, axis)  # first, or the logarithm would be lost beside large numbers
     return x - np.log(sum_along(np.exp(x), axis=axis, keepdims=True))
 
 
+@quiet
 def normalised_exp(x: Any, axis: Any = -1) -> Any:
     e = np.exp(x - top(x, axis))
     return e / sum_along(e, axis=axis, keepdims=True)

@@ -55,6 +55,12 @@ def nth_derivative_of_digamma(n: Any, x: Any) -> Any:
     return float((-1) ** (n + 1) * math.factorial(n)) * zeta(n + 1.0, x)
 
 
+def logit_slope(out: Any, x: Any) -> Any:
+    """1 / (x (1 - x)), as a sum, whose own slopes don't overflow into infinity minus infinity."""
+    x = where((x < 0) | (x > 1), math.nan, x)
+    return 1.0 / x + 1.0 / (1.0 - x)
+
+
 erf = row("erf", scipy("erf"), scalar=math.erf, local=[lambda out, x: SLOPE * bell(x)])
 erfc = row("erfc", scipy("erfc"), scalar=math.erfc, local=[lambda out, x: -SLOPE * bell(x)])
 erfinv = row("erfinv", scipy("erfinv"), local=[lambda out, x: exp(out * out) / SLOPE], domain=[(-0.8, 0.8)])
@@ -80,6 +86,6 @@ xlogy: Gate = row(  # x log(y), and 0 for x = 0 whatever y is
 logit = row(  # log(x / (1 - x)): the inverse of the sigmoid; nan outside [0, 1]
     "logit",
     scipy("logit"),
-    local=[lambda out, x: 1.0 / (x * (1.0 - where((x < 0) | (x > 1), math.nan, x)))],
+    local=[logit_slope],
     domain=[(0.1, 0.9)],
 )

@@ -14,6 +14,7 @@ from ..value import expand, reshape, select
 from .arithmetic import absolute, power, sign
 from .arranging import dtype_of, flip, moveaxis, ravel
 from .comparisons import isnan
+from .exponential import quiet
 from .reductions import ALONG, REDUCED, count, max, mean, share
 from .registry import call, composed, row
 from .selection import where
@@ -123,28 +124,37 @@ def freedom(x: Any, out: Any, ddof: float) -> float:
     return float(np.maximum(count(x, out) - ddof, 0.0))
 
 
+@quiet
 def variance(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x, e = scaled(x, axis)
     return unscaled(squares(x, axis, ddof), 2 * e, axis, keepdims)
 
 
+@quiet
 def deviation(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x, e = scaled(x, axis)
     return unscaled(np.sqrt(squares(x, axis, ddof)), e, axis, keepdims)
 
 
+def centred(x: Any, axis: Any) -> Any:
+    """x minus its mean, and once more: the second time takes off what rounding left of a mean that is large."""
+    x = x - mean(x, axis=axis, keepdims=True)
+    return x - mean(x, axis=axis, keepdims=True)
+
+
 def variance_slope(g: Any, out: Any, x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     n = freedom(x, out, ddof)
-    return expand(g, x, axis, keepdims) * ((x - mean(x, axis=axis, keepdims=True)) * (2.0 / n if n else np.inf))
+    return expand(g, x, axis, keepdims) * (centred(x, axis) * (2.0 / n if n else np.inf))
 
 
 def deviation_slope(g: Any, out: Any, x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """(x - mean) / (n out), and 0 where all numbers are equal."""
-    d, n = x - mean(x, axis=axis, keepdims=True), freedom(x, out, ddof)
+    d, n = centred(x, axis), freedom(x, out, ddof)
     s = expand(out, x, axis, keepdims)
     return expand(g, x, axis, keepdims) * select(s != 0.0, d / where(s == 0.0, 1.0, s) * (1.0 / n if n else np.inf))
 
 
+@quiet
 def length(x: Any, axis: Any = None, keepdims: Any = False, ord: float = 2) -> Any:
     if ord == 0:
         return np.add.reduce(np.not_equal(x, 0.0), axis=axis, keepdims=keepdims).astype(dtype_of(x))

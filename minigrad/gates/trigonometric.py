@@ -9,7 +9,7 @@ import numpy as np
 
 from ..value import Gate, select
 from .arithmetic import absolute, reciprocal, square
-from .exponential import sqrt
+from .exponential import quiet, sqrt
 from .registry import row
 from .selection import where
 
@@ -73,6 +73,6 @@ hypot: Gate = row(
     local=[lambda out, a, b: direction(a, out), lambda out, a, b: direction(b, out)],
     domain=QUADRANT,
 )
-sinc = row("sinc", np.sinc, local=[sinc_slope])
+sinc = row("sinc", quiet(np.sinc), local=[sinc_slope])
 deg2rad = row("deg2rad", np.deg2rad, scalar=math.radians, local=[DEGREE])
 rad2deg = row("rad2deg", np.rad2deg, scalar=math.degrees, local=[1.0 / DEGREE])
