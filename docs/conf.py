@@ -1,0 +1,67 @@
+"""Sphinx's settings.  `make docs` builds the site into docs/_build/html; nothing is fetched, then or when it is read."""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import minigrad
+from tables import pages
+
+project = "minigrad"
+author = "The minigrad authors"
+copyright = author
+version = release = minigrad.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb"]
+exclude_patterns = ["_build", "pictures", "tables"]
+default_role = "code"  # docstrings write `x` for code
+
+# Pages: Markdown whose code cells run while the site is built; an error in one of them stops the build.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # they would come from the network
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# The API: docstrings, in the order of the source.
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # most are Any: an array, a number or a Value; the docstrings say what is meant
+autosummary_generate = False
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "minigrad"
+html_static_path = ["_static"]
+html_css_files = ["minigrad.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_sidebars = {"**": ["sidebar-nav-bs"], "index": [], "gates": []}
+html_theme_options = {
+    "show_prev_next": False,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "pygments_light_style": "tango",
+}
+html_math_renderer = None  # formulas are text: no script that would come from the network
+
+
+def plain(app, what, name, obj, options, lines):
+    """Docstrings are plain text: a `*` or `|` in a formula is no markup."""
+    code = False
+    for i, line in enumerate(lines):
+        code = line.lstrip().startswith(">>>") or (code and bool(line.strip()))
+        if not code:
+            pieces = re.split(r"(`+[^`]*`+)", line)  # odd places are code
+            pieces[::2] = [re.sub(r"\|", r"\\|", re.sub(r"(?<![*\w])\*(?=[\w*]+[,)])", r"\\*", p)) for p in pieces[::2]]
+            lines[i] = "".join(pieces)
+
+
+def setup(app):
+    app.connect("source-read", pages.fill)
+    app.connect("autodoc-process-docstring", plain)

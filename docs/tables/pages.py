@@ -1,0 +1,247 @@
+"""Markdown for the places in the pages that say {{ gate_tables }}, {{ api minigrad.optim }} and so on: see `GENERATED`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import minigrad as mg
+from minigrad import gates
+from minigrad.gates import operators
+from minigrad.gates.registry import COMPOSED, REGISTRY
+from minigrad.gates.table import Entry, Statement, describe_gate, entry, signature
+
+from .differences import DIFFERENCES, Difference, ours, power_rows
+from .kinks import kinks, number
+from .names import numpy_name, torch_name
+
+__all__ = ["api", "differences", "families", "fill", "gate_entries", "gate_tables", "powers"]
+
+FIRST = [
+    "arithmetic", "exponential", "trigonometric", "hyperbolic", "special", "activations", "selection", "rounding",
+    "comparisons", "questions", "reductions", "statistics", "sorting", "shapes", "arranging", "linalg", "products",
+    "matrices",
+]  # fmt: skip
+GATE = ("Gate", "Forward", "Derivative", "Kinks, jumps, ends", "NumPy, PyTorch")
+POWER = ("a", "b", "a ** b", "slope by a", "slope by b")
+DIFFERENCE = ("Call", "minigrad", "PyTorch", "Why")
+TITLES = {
+    "exponential": "Exponentials, logarithms, roots",
+    "trigonometric": "Angles",
+    "hyperbolic": "Hyperbolic functions",
+    "special": "Special functions",
+    "selection": "Gates that choose",
+    "questions": "Questions about an array",
+    "shapes": "Shapes and indices",
+    "linalg": "Matrix products",
+    "products": "Products of arrays",
+    "matrices": "Matrix functions",
+    "windows": "Convolution and pooling",
+}
+
+
+def families() -> dict[str, tuple[str, list[str]]]:
+    """For each module of the catalogue what its docstring says, and its gates and composed functions."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    everything, seen = {*REGISTRY, *COMPOSED}, set()
+    modules = [m.name for m in pkgutil.iter_modules(gates.__path__) if not m.name.startswith("_")]
+    for name in sorted(modules, key=lambda m: (FIRST.index(m) if m in FIRST else len(FIRST), m)):
+        module = importlib.import_module(f"minigrad.gates.{name}")
+        names = [n for n in getattr(module, "__all__", ()) if n in everything and n not in seen]
+        seen |= set(names)
+        if names:
+            found[name] = inspect.getdoc(module) or "", sorted(names)
+    if missing := everything - seen:
+        raise LookupError(f"in no family of gates: {missing}; add them to the __all__ of their module")
+    return found
+
+
+def title(family: str) -> str:
+    return TITLES.get(family, family.replace("_", " ").capitalize())
+
+
+# ------------------------------------------------------------------------------------------------------ the gate table
+def gate_tables() -> str:
+    """A section and a table per family."""
+    parts = []
+    for family, (about, names) in families().items():
+        rows = "".join([table_row(name) for name in names])
+        parts += [f"## {title(family)}", plain_markdown(about), html_table(GATE, rows, "gates")]
+    return "\n\n".join(parts)
+
+
+def table_row(name: str) -> str:
+    bends = "".join([f"<p>{escape(text)}</p>" for text in kinks(name)])
+    if name == "power":
+        bends = '<p>See <a href="#powers">the table of powers</a>.</p>'
+    outside = [escape(text) for text in (numpy_name(name), torch_name(name)) if text]
+    elsewhere = "".join([f"<p><code>{text}</code></p>" for text in outside])
+    if name in COMPOSED:
+        forward = f"<p>{html_text(summary(COMPOSED[name]))}</p>"
+        derivative = "<p>that of the gates it is made of</p>"
+        symbol, source = "", source_of(COMPOSED[name])
+    else:
+        row = entry(name)
+        forward = html_statement(row.formula) + "".join([f"<p>{html_text(text)}</p>" for text in row.comments])
+        derivative = html_derivatives(row)
+        symbol = REGISTRY[name].symbol if REGISTRY[name].symbol != name else ""
+        source = f"{row.file}:{row.line}"
+    badge = f' <span class="symbol" title="in drawings">{escape(symbol)}</span>' if symbol else ""
+    link = f'<a href="{api_link(name)}"><code>{name}</code></a>'
+    first = f'<p>{link}{badge}</p><p class="source">{source}</p>'
+    return html_row(GATE, [first, forward, derivative, bends, elsewhere], id=name)
+
+
+def api_link(name: str) -> str:
+    return f"api/gates.html#minigrad.{name}"
+
+
+def html_derivatives(row: Entry) -> str:
+    if not row.derivatives:
+        return "<p>none: the result is raw</p>"
+    said: set[str] = set()
+    parts = []
+    for wire, rule in row.derivatives:
+        label = f'<span class="wire">{escape(wire)}</span> ' if len(row.derivatives) > 1 else ""
+        new = Statement(rule.code, tuple([note for note in rule.notes if note not in said]))
+        said |= set(rule.notes)
+        parts.append(html_statement(new, label))
+    return "".join(parts)
+
+
+def html_statement(statement: Statement, label: str = "") -> str:
+    notes = "".join([f'<p class="note">{html_text(note)}</p>' for note in statement.notes])
+    return f"<p>{label}<code>{escape(statement.code)}</code></p>{notes}"
+
+
+def html_text(text: str) -> str:
+    """A sentence of a docstring: `code` becomes code."""
+    return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
+
+
+def html_row(heads: Iterable[str], cells: Iterable[str], id: str = "") -> str:
+    """A row; each cell knows its heading, which stands beside it on a phone."""
+    start = f'<tr id="{id}">' if id else "<tr>"
+    pairs = zip(heads, cells, strict=True)
+    return start + "".join([f'<td data-head="{head}">{cell}</td>' for head, cell in pairs]) + "</tr>\n"
+
+
+def html_table(heads: Iterable[str], rows: str, kind: str) -> str:
+    head = "".join([f"<th>{text}</th>" for text in heads])
+    table = f'<table class="table catalogue {kind}"><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>'
+    return f"```{{raw}} html\n{table}\n```"
+
+
+def plain_markdown(text: str) -> str:
+    """A docstring as Markdown; what Markdown would take for emphasis stays as it is."""
+    return re.sub(r"(?<!\\)([*_<])(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"\\\1", text)
+
+
+def summary(function: Callable[..., Any]) -> str:
+    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    inner = inspect.unwrap(function)
+    file = Path(inspect.getsourcefile(inner) or "").relative_to(Path(mg.__file__).parent)
+    return f"{file.as_posix()}:{inner.__code__.co_firstlineno + 1}"  # below its decorator
+
+
+# ------------------------------------------------------------------------------------------------- the API of the gates
+def gate_entries() -> str:
+    """A section per family with an entry for every gate and function, from the rows and docstrings."""
+    parts = []
+    for family, (about, names) in families().items():
+        parts += [f"## {title(family)}", plain_markdown(about)]
+        for name in names:
+            if name in COMPOSED:
+                shown = name if hasattr(mg, name) else f"gates.{family}.{name}"
+                parts.append(f"```{{eval-rst}}\n.. autofunction:: minigrad.{shown}\n```")
+                continue
+            gate = REGISTRY[name]
+            parts.append(f"````{{py:function}} minigrad.{name}{signature(gate)}\n\n{entry_text(name)}\n````")
+    return "\n\n".join(parts)
+
+
+def entry_text(name: str) -> str:
+    """The docstring of a gate without its first line, which repeats the signature, as Markdown."""
+    first, *lines = describe_gate(REGISTRY[name]).split("\n")
+    kind = first.rpartition(": ")[2]
+    outside = [f"`{text}`" for text in (numpy_name(name), torch_name(name)) if text]
+    called = f" Elsewhere: {', '.join(outside)}." if outside else ""
+    hidden = "" if hasattr(mg, name) else " Used by derivatives; not at the top level."
+    row = entry(name)
+    link = f'<a href="../gates.html#{name}">In the table</a>; {row.file}:{row.line}.'
+    text = [f"{kind[0].upper()}{kind[1:]}{called}{hidden} {link}"]
+    return "\n".join([*text, "", "```text", "\n".join(lines).strip(), "```"] if any(lines) else text)
+
+
+# ------------------------------------------------------------------------------------------------- the rest of the API
+def api(module: str, *names: str) -> str:
+    """A summary and the entries of some names of a module, or of all that its `__all__` promises but modules."""
+    home = importlib.import_module(module)
+    things = {name: getattr(home, name) for name in names or home.__all__}
+    things = {name: thing for name, thing in things.items() if not inspect.ismodule(thing)}
+    lines = [".. autosummary::", "   :nosignatures:", ""]
+    lines += [f"   {module}.{name}" for name, thing in things.items() if not isinstance(thing, mg.Gate)]
+    for name, thing in things.items():
+        if isinstance(thing, mg.Gate):
+            continue  # the page of the gates has it
+        lines += ["", f".. auto{'class' if inspect.isclass(thing) else 'function'}:: {module}.{name}"]
+        if inspect.isclass(thing) and not issubclass(thing, Exception):
+            lines += ["   :show-inheritance:", f"   :members: {', '.join(own_members(thing))}"]
+    return "\n".join(["```{eval-rst}", *lines, "```"])
+
+
+def own_members(thing: Any) -> list[str]:
+    """The public names in the body of a class, without the gates that are attached to `Value`."""
+    attached = {*REGISTRY, *COMPOSED, *operators.ALIASES, "T"} if thing is mg.Value else set()
+    public = [name for name in vars(thing) if not name.startswith("_") and name not in attached]
+    return [name for name in public if inspect.getdoc(inspect.getattr_static(thing, name)) or thing is not mg.Value]
+
+
+# ------------------------------------------------------------------------------------------- conventions and differences
+def powers() -> str:
+    rows = "".join([html_row(POWER, [f"<p>{number(x)}</p>" for x in row]) for row in power_rows()])
+    return html_table(POWER, rows, "small")
+
+
+def differences() -> str:
+    rows = "".join([difference_row(row) for row in DIFFERENCES])
+    return html_table(DIFFERENCE, rows, "differences")
+
+
+def difference_row(row: Difference) -> str:
+    arguments = [short(x) for x in row.at] + [f"{k}={v!r}" for k, v in row.params.items()]
+    call = f"{row.name}({', '.join(arguments)})"
+    cells = [f"<p><code>{escape(call)}</code></p>", answer(*ours(row)), answer(*row.theirs)]
+    return html_row(DIFFERENCE, [*cells, f"<p>{html_text(row.why)}</p>"])
+
+
+def short(x: Any) -> str:
+    return f"[{', '.join(map(short, x))}]" if isinstance(x, list) else f"{x:g}"
+
+
+def answer(value: float, grads: list[float] | None) -> str:
+    slopes = "none" if grads is None else ", ".join([f"{g + 0.0:.10g}" for g in grads])
+    return f"<p>{value + 0.0:.10g}</p><p>gradient {slopes}</p>".replace("-", "−").replace("inf", "∞")
+
+
+GENERATED: dict[str, Callable[..., str]] = {
+    "api": api,
+    "gate_tables": gate_tables,
+    "gate_entries": gate_entries,
+    "powers": powers,
+    "differences": differences,
+}
+
+
+def fill(app: Any, docname: str, source: list[str]) -> None:
+    """Sphinx's event `source-read`: put the generated parts into a page."""
+    source[0] = re.sub(r"\{\{ (\w+)([\w. ]*) \}\}", lambda m: GENERATED[m[1]](*m[2].split()), source[0])
