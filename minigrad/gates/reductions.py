@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import shape_of
-from ..value import expand, select, sum
+from ..value import Gate, expand, select, sum
 from .comparisons import equal, isnan
 from .exponential import exp, quiet
 from .registry import call, register, row
@@ -91,14 +91,12 @@ min = row(
 logsumexp = row(
     "logsumexp",
     log_sum_exp,
-    vjp=[
-        lambda g, out, x, axis=None, keepdims=False: (
-            expand(g, x, axis, keepdims) * exp(x - expand(out, x, axis, keepdims))
-        )
+    vjp=[  # not exp(x - out), whose digits are lost where out is large
+        lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims) * softmax(x, axis=axis)
     ],
     domain=REDUCED,
 )
-softmax = row(
+softmax: Gate = row(
     "softmax",
     normalised_exp,
     vjp=[lambda g, out, x, axis=-1: out * (g - sum(g * out, axis=axis, keepdims=True))],
