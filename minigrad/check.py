@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from .comparison import Mistake, Pair, compare
 from .convert import to_data
+from .differences import Kink, Tolerance
 from .errors import DtypeError, GradcheckError, GradientError
-from .transforms import grad
-from .value import Value, no_grad, recording
+from .random import generator
+from .value import Value, no_grad
 
 __all__ = ["GradcheckReport", "gradcheck", "numerical_grad"]
+
+FULL = 1000  # up to so many entries, "auto" moves every one
 
 
 def numerical_grad(f: Callable[..., Any], *xs: Any, eps: float = 1e-5) -> Any:
@@ -25,8 +29,7 @@ def numerical_grad(f: Callable[..., Any], *xs: Any, eps: float = 1e-5) -> Any:
     >>> round(numerical_grad(lambda x: x**2, 3.0), 6)
     6.0
     """
-    if not 0.0 < eps < np.inf:
-        raise ValueError(f"eps={eps}: the step of a difference is a number above 0.")
+    check_step(eps)
     points = [np.array(to_data(x.data if isinstance(x, Value) else x), dtype=np.float64) for x in xs]
     slopes = []
     for point in points:
@@ -43,6 +46,11 @@ def numerical_grad(f: Callable[..., Any], *xs: Any, eps: float = 1e-5) -> Any:
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
+def check_step(eps: float) -> None:
+    if not 0.0 < eps < np.inf:
+        raise ValueError(f"eps={eps}: the step of a difference is a number above 0.")
+
+
 def number(f: Callable[..., Any], points: list[Any]) -> float:
     """f at the points; 0-d arrays go in as the floats they stand for, and copies protect the points."""
     with no_grad():
@@ -54,20 +62,44 @@ def number(f: Callable[..., Any], points: list[Any]) -> float:
 
 @dataclass(frozen=True)
 class GradcheckReport:
-    """What a passed `gradcheck` saw: per order and argument, the largest relative error.  It is true."""
+    """What a `gradcheck` saw: per order and argument, the gradient and the differences; the kinks.  It is true.
 
-    rows: tuple[tuple[int, int, float], ...]  # order, argument, largest |a - n| / max(|a|, |n|)
+    The report of a check that failed, `GradcheckError.report`, is false, and `.mistake` says where it failed.
+    """
+
+    pairs: tuple[Pair, ...]
+    kinks: tuple[Kink, ...] = ()
+    mistake: Mistake | None = None
+    mode: str = "full"
+
+    @property
+    def rows(self) -> tuple[tuple[int, int, float], ...]:
+        """(order, argument, largest |a - n| / max(|a|, |n|))"""
+        return tuple([(pair.order, pair.argument, pair.error) for pair in self.pairs])
 
     @property
     def max_error(self) -> float:
         return max([error for _, _, error in self.rows], default=0.0)
 
     def __bool__(self) -> bool:
-        return True
+        return self.mistake is None
 
     def __str__(self) -> str:
         lines = ["order  argument  largest relative error"]
-        return "\n".join(lines + [f"{order:5d}  {arg:8d}  {error:.2e}" for order, arg, error in self.rows])
+        lines += [f"{order:5d}  {argument:8d}  {error:.2e}" for order, argument, error in self.rows]
+        return "\n".join(lines + [str(kink) for kink in self.kinks])
+
+    def plot(self, path: Any = None) -> Any:
+        """The gradient against the differences as a matplotlib `Figure`, also written to `path` if one is given.
+
+        Raises `MissingExtraError` without matplotlib.
+        """
+        from .viz import plot_gradcheck
+
+        figure = plot_gradcheck(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
 
 
 def gradcheck(
@@ -76,64 +108,46 @@ def gradcheck(
     order: int = 1,
     eps: float = 1e-5,
     rtol: float = 1e-5,
-    atol: float = 1e-8,
+    atol: float | None = None,
+    mode: str = "auto",
+    rng: Any = 0,
 ) -> GradcheckReport:
-    """Compare the gradients of `f` at `xs` with centred differences, in first or also second order.
+    """Compare the gradients of `f` at `xs` with differences, in first or also second order; both passes are compared.
 
-    `f` may return any shape: it is weighted with fixed random numbers and summed.  Second order checks the gradient's
-    own gradient in the same way.  Raises `GradcheckError` at the first pair with |a - n| > atol + rtol max(|a|, |n|),
-    naming the argument, the index and both numbers; otherwise returns a report.
+    `f` may return any shape, also a tuple: it is weighted with random numbers and summed.  Second order checks the
+    gradient's own gradient in the same way.  A pair is right if |a - n| <= atol + rtol max(|a|, |n|); without `atol`,
+    what rounding explains takes its place.  Steps are `eps` times max(1, |x|), and others where that one can't tell.
+
+    `mode="full"` moves every entry; `"directions"` moves each argument as a whole along a few random directions, at a
+    cost that doesn't depend on its size; `"auto"` is full up to 1000 entries.  Where the slopes on the left and on the
+    right differ and the gradient lies between them (relu at 0, ties), the report lists a kink; it is no mistake.
+
+    Raises `GradcheckError` at the first other pair, naming the argument, the index, both numbers, the gate at fault
+    where one is, and the likely mistake.
 
     >>> gradcheck(lambda x: x * x, 3.0, order=2).max_error < 1e-7
     True
+    >>> print(gradcheck(abs, 0.0).kinks[0])
+    order 1, argument 0: kink, slope -1 on the left, 1 on the right, gradient 0
     """
     if order not in (1, 2):
         raise ValueError(f"order={order}: gradcheck compares first (1) or first and second (2) derivatives.")
+    if mode not in ("auto", "full", "directions"):
+        raise ValueError(f"mode={mode!r}: gradcheck knows 'full', 'directions' and 'auto'.")
+    check_step(eps)
     if not xs:
         raise ValueError("gradcheck needs at least one argument to differentiate.")
     points = [to_data(x.data if isinstance(x, Value) else x) for x in xs]
     if any([not isinstance(p, float) and p.dtype != np.float64 for p in points]):
         raise DtypeError("gradcheck needs float64: in float32 differences are mostly rounding. Use x.astype(float).")
-    rng = np.random.default_rng(0)
-    positions = tuple(range(len(points)))
-    with no_grad():
-        sample = f(*[Value(p) for p in points])
-    if not isinstance(sample, Value):
-        raise GradientError(f"gradcheck: the function returned {sample!r:.60}, not a Value; it has no gradient.")
-    weights = rng.uniform(0.5, 1.5, sample.shape)
+    if mode == "auto":
+        mode = "full" if sum([np.size(p) for p in points]) <= FULL else "directions"
+    pairs, kinks, mistake = compare(f, points, order, eps, Tolerance(rtol, atol), mode, generator(rng))
+    report = GradcheckReport(tuple(pairs), tuple(kinks), mistake, mode)
+    if mistake is not None:
+        from .diagnosis import explain
 
-    def loss(*args: Any) -> Any:
-        return (f(*args) * weights).sum()
-
-    rows = compare(loss, points, 1, eps, rtol, atol)
-    if order == 2:
-        directions = [rng.uniform(0.5, 1.5, np.shape(p)) for p in points]
-
-        def slope(*args: Any) -> Any:
-            if not recording.get():  # measured on raw numbers, so that the recorded pass has to agree with the raw one
-                args = tuple([x.data for x in args])
-            first = grad(loss, positions)(*args)
-            return sum([np.sum(g * d) for g, d in zip(first, directions, strict=True)])
-
-        rows += compare(slope, points, 2, eps, rtol, atol)
-    return GradcheckReport(tuple(rows))
-
-
-def compare(
-    loss: Callable[..., Any], points: list[Any], order: int, eps: float, rtol: float, atol: float
-) -> list[tuple[int, int, float]]:
-    rows = []
-    analytic = grad(loss, tuple(range(len(points))))(*points)
-    numeric = numerical_grad(loss, *points, eps=eps)
-    for k, (a, n) in enumerate(zip(analytic, numeric if len(points) > 1 else (numeric,), strict=True)):
-        error, size = np.abs(np.subtract(a, n)), np.maximum(np.abs(a), np.abs(n))
-        wrong = ~((error <= atol + rtol * size) & np.isfinite(a))  # "not within", so that nan and infinity are wrong
-        if np.any(wrong):
-            index = tuple(int(i) for i in np.argwhere(wrong)[0])
-            where = f"[{', '.join(map(str, index))}]" if index else ""
-            raise GradcheckError(
-                f"gradcheck, order {order}: argument {k}{where}: the gradient says {np.asarray(a)[index]:.8g}, "
-                f"differences say {np.asarray(n)[index]:.8g} ({np.sum(wrong)} of {np.size(wrong)} entries disagree)."
-            )
-        rows.append((order, k, float(np.max(error / np.maximum(size, atol), initial=0.0))))
-    return rows
+        error = GradcheckError(explain(f, points, mistake, pairs, mode))
+        error.report = report
+        raise error from mistake.cause
+    return report

@@ -1,5 +1,7 @@
 """The exceptions: each is a `MinigradError` and also the built-in that Python or NumPy would raise."""
 
+from typing import Any
+
 
 class MinigradError(Exception):
     """Base of every error that minigrad raises on purpose."""
@@ -22,7 +24,9 @@ class GradientError(MinigradError, RuntimeError):
 
 
 class GradcheckError(MinigradError, AssertionError):
-    """A stated derivative that disagrees with finite differences."""
+    """A stated derivative that disagrees with finite differences; `.report` holds both, as far as they were compared."""
+
+    report: Any = None
 
 
 class AnomalyError(MinigradError, FloatingPointError):

@@ -170,14 +170,6 @@ SECOND_ORDER_ONLY = {
         mg.Gate("g", np.square, local=[lambda out, x: 2.0 * (x.data if isinstance(x, mg.Value) else x)]),
         0.4,
     ),
-    "raw upstream": (
-        mg.Gate(
-            "g",
-            lambda x: np.asarray(x) ** 2 * 0.5,
-            vjp=[lambda g, out, x: (g.data if isinstance(g, mg.Value) else g) * x],
-        ),
-        np.array([0.4, 1.3]),
-    ),
     "a factor only when recorded": (
         mg.Gate("g", np.exp, local=[lambda out, x: out * 0.9 if isinstance(out, mg.Value) else out]),
         0.4,
@@ -188,8 +180,6 @@ SECOND_ORDER_ONLY = {
 @pytest.mark.parametrize("name", SECOND_ORDER_ONLY)
 def test_wrong_in_second_order_only(name):
     gate, x = SECOND_ORDER_ONLY[name]
-    if name == "raw upstream":  # inside a function whose upstream depends on x
-        inner, gate = gate, lambda x: mg.exp(mg.sum(inner(x)))
     assert mg.gradcheck(gate, x)
     with pytest.raises(GradcheckError, match="order 2: argument 0"):
         mg.gradcheck(gate, x, order=2)
@@ -200,13 +190,6 @@ def test_not_a_number_is_wrong_never_equal():
         gate = mg.Gate("bad", np.square, local=[lambda out, x, bad=bad: x * bad])
         with pytest.raises(GradcheckError, match=r"nan|inf"):
             mg.gradcheck(gate, np.array([1.0, 2.0]))
-    with pytest.raises(GradcheckError):
-        mg.gradcheck(mg.sqrt, 0.0)  # its slope is infinite there
-
-
-def test_a_kink_shows():
-    with pytest.raises(GradcheckError, match=r"argument 0\[1\].*says 0, differences say 0\.\d+"):
-        mg.gradcheck(mg.relu, np.array([1.0, 0.0]))
 
 
 def test_tolerances():
