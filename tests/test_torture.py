@@ -128,8 +128,7 @@ TABLE = [
     *rows("arctan", m.atan, TINY, 1e8, 1e155, -1e160, 1e200),
     *rows("arctan2", m.atan2, (3e-200, 4e-200), (3e200, 4e200), (1e-300, 1.0), (1.0, 1e-300), (1e300, -1.0), (-1e154, 1e155)),
     *rows("hypot", lambda a, b: m.sqrt(a * a + b * b), (3e-200, 4e-200), (3e200, -4e200), (1e-300, 1.0), (1e308, 1e308)),
-    *rows("sinc", m.sincpi, TINY, 1e-200, 1e-8, 0.1, 0.4999, 0.5001),
-    *rows("sinc", m.sincpi, 7.3, -1e3 - 0.3, ulps=4e3),  # np.sinc rounds πx
+    *rows("sinc", m.sincpi, TINY, 1e-200, 1e-8, 0.1, 0.4999, 0.5001, 7.3, -1e5 - 0.3, 1e15 + 0.125, 1e308),
     *rows("deg2rad", lambda x: x * m.pi / 180, TINY, 1e-300, 1e308),
     *rows("rad2deg", lambda x: x * 180 / m.pi, TINY, 1e-300, 1e306),
     exactly("arctan", inf, math.pi / 2.0, 0.0),
@@ -137,6 +136,7 @@ TABLE = [
     exactly("hypot", (0.0, 0.0), 0.0, 0.0, 0.0),
     exactly("hypot", (TINY, 0.0), TINY, 1.0, 0.0),
     exactly("sinc", 0.0, 1.0, 0.0),
+    exactly("sinc", -3.0, 0.0, 1.0 / 3.0),
     exactly("arcsin", 1.0, math.pi / 2.0, inf),
     # ------------------------------------------------------------------------------------------------------- hyperbolic
     *rows("sinh", m.sinh, TINY, 1e-8, -700.0, 710.0),
