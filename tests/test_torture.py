@@ -141,6 +141,7 @@ TABLE = [
     # ------------------------------------------------------------------------------------------------------- hyperbolic
     *rows("sinh", m.sinh, TINY, 1e-8, -700.0, 710.0),
     *rows("cosh", m.cosh, TINY, 1e-8, 700.0, -710.0),
+    *rows("sech", m.sech, TINY, 1e-8, 20.0, -700.0, 1e308),
     *rows("tanh", m.tanh, TINY, 1e-8, 0.89, 0.91, 20.0, -50.0, 300.0, 372.0, 1e308),
     *rows("arcsinh", m.asinh, TINY, 1e-8, 1e155, -1e200, LARGEST),
     *rows("arccosh", m.acosh, 1.0 + 2.0**-52, 1.0 + 1e-8, 1e155, LARGEST),
@@ -324,3 +325,266 @@ def test_float32(row: Row) -> None:
         row = row._replace(ulps=1.0)
     with np.errstate(all="ignore"):
         compare(row, run(row, lambda x, i: np.array([x], np.float32)), 0, np.float32)
+
+
+# ------------------------------------------------------------------------------------------------ every gate, and quietly
+PLAIN = {"positive", "select", "where", "neuron", "hinge", "floor_divide"}  # which move numbers, or are made of others
+
+
+def test_every_elementwise_gate_is_tortured() -> None:
+    """With its first digits in float64: a constant that has passed float32 is wrong in the eighth."""
+    differentiable = {name for name, gate in REGISTRY.items() if gate.elementwise and gate.differentiable}
+    assert len(TABLE) >= 150
+    assert sorted(differentiable - {row.name for row in TABLE} - PLAIN) == []
+
+
+@each_row
+def test_a_right_answer_warns_nobody(row: Row) -> None:
+    """Where value and slopes are finite numbers there is nothing to warn of; poles and overflow may be reported."""
+    value, slopes = answer(row)
+    if not all(map(math.isfinite, (value, *slopes))):
+        pytest.skip("a pole")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(row, lambda x, i: float(x))
+        run(row, lambda x, i: np.array([x]))
+
+
+EDGES = [
+    0.0, -0.0, TINY, -TINY, 1e-310, -1e-310, SMALLEST, 40.0, -40.0, 745.0, -745.0, 1e308, -1e308, LARGEST, inf, -inf,
+]  # fmt: skip
+STABLE: list[tuple[str, dict[str, Any]]] = [
+    *[(name, {}) for name in (
+        "sigmoid", "softplus", "logsigmoid", "tanh", "sech", "erf", "erfc", "gelu", "silu", "mish", "elu", "selu",
+        "celu", "softsign", "relu", "relu6", "hardtanh", "hardsigmoid", "leaky_relu", "arctan", "arcsinh", "log1p",
+        "expm1", "sinc", "nan_to_num", "absolute", "cbrt",
+    )],
+    ("gelu", {"approximate": "tanh"}), ("softplus", {"beta": 10.0}), ("celu", {"alpha": 3.0}),
+    ("clip", {"a_min": -1.0, "a_max": 1.0}),
+]  # fmt: skip
+EXCEPT = {  # where the true answer is a pole, overflows or does not exist
+    "log1p": lambda x: x < -1.0,
+    "expm1": lambda x: x > 700.0,
+    "sinc": lambda x: math.isinf(x),
+    "cbrt": lambda x: abs(x) < 1e-300 or math.isinf(x),
+    "arctan": lambda x: math.isinf(x),  # has a value and a slope there, but its second slope is inf/inf
+    "arcsinh": lambda x: math.isinf(x),
+}
+
+
+def all_orders(f: Callable[..., Any], *xs: Any) -> list[Any]:
+    """f, its gradient, and the gradient of the sum of its gradient, all in an atmosphere where NumPy raises."""
+    places = tuple(range(len(xs)))
+
+    def total(*ys: Any) -> Any:
+        return mg.sum(f(*ys))
+
+    def slope(*ys: Any) -> Any:
+        return sum([mg.sum(g) for g in mg.grad(total, places)(*ys)])
+
+    with np.errstate(all="raise"):
+        return [f(*xs), *mg.grad(total, places)(*xs), *mg.grad(slope, places)(*xs)]
+
+
+@pytest.mark.parametrize(("name", "params"), STABLE, ids=str)
+def test_a_stable_function_raises_nothing(name: str, params: Any) -> None:
+    for x in EDGES:
+        if not EXCEPT.get(name, lambda x: False)(x):
+            for form in (float, np.atleast_1d):
+                numbers = all_orders(lambda y: REGISTRY[name](y, **params), form(x))
+                assert not any(np.isnan(number).any() for number in numbers), (x, numbers)
+
+
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2", "hypot", "arctan2", "maximum", "minimum", "fmax", "fmin"])
+def test_a_stable_function_of_two_raises_nothing(name: str) -> None:
+    sizes = [0.0, 1e-310, 745.0, -745.0, 1e300, -1e300]
+    for a in sizes:
+        for b in sizes:
+            for form in (float, np.atleast_1d):
+                numbers = all_orders(REGISTRY[name], form(a), form(b))[: 3 if name in ("hypot", "arctan2") else None]
+                assert not any(np.isnan(number).any() for number in numbers), (a, b, numbers)
+
+
+def test_xlogy_raises_nothing() -> None:
+    for x in (0.0, TINY, 1e-310, 1e308, -1e308):
+        for y in (0.0, SMALLEST, 745.0, inf):
+            if x == 0.0 or 0.0 < y < inf:
+                for form in (float, np.atleast_1d):
+                    assert not np.isnan(all_orders(mg.xlogy, form(x), form(y))[0]).any()
+
+
+VECTORS = [
+    [1e308, -1e308, 0.0], [745.0, -745.0, TINY], [1e308, 1e308, 1e308], [1e-200, 2e-200, -4e-200], [0.0, 0.0, 0.0],
+    [1e200, -3e200, 2e200], [1e-200, 1.0, 1e200], [TINY, -TINY, 0.0],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp", "std", "var", "norm", "mean", "median", "max"])
+def test_a_stable_reduction_raises_nothing(name: str) -> None:
+    for vector in VECTORS:
+        value, slope, second = all_orders(getattr(mg, name), np.array(vector))
+        assert not np.isnan(value).any()
+        assert not np.isnan(slope).any()
+        if TINY not in vector:  # 1 / TINY overflows
+            assert not np.isnan(second).any()
+
+
+def test_stable_losses_raise_nothing() -> None:
+    from minigrad.nn.functional import cross_entropy, hinge_loss, multiclass_hinge_loss
+
+    for vector in VECTORS:
+        scores = 0.4 * np.array([vector, vector])  # whose differences don't overflow
+        for loss in (cross_entropy, multiclass_hinge_loss):
+            numbers = all_orders(lambda s, loss=loss: loss(s, [0, 2]), scores)
+            assert not any(np.isnan(number).any() for number in numbers), (loss, vector)
+        assert not any(np.isnan(number).any() for number in all_orders(lambda s: hinge_loss(s, [1, -1, 1]), scores[0]))
+
+
+# ---------------------------------------------------------------------------------------------------- second derivatives
+CURVED = [
+    row for row in TABLE
+    if callable(row.truth) and len(row.at) == 1 and row.name not in ("elu", "selu", "celu", "leaky_relu")
+    and 1e-150 < abs(row.at[0]) < 1e300
+]  # fmt: skip
+CANCELLING = {("arctanh", 1e-8): 1e-8, ("gelu", -20.0): 1e-13, ("gelu", -37.0): 1e-12, ("erfinv", 1.0 - 2.0**-40): 1e-13}
+
+
+@pytest.mark.parametrize("row", CURVED, ids=str)
+def test_second_slopes(row: Row) -> None:
+    x = row.at[0]
+    with m.workdps(800):
+        exact, step = m.mpf(x), (min(abs(m.mpf(x)), 1)) * m.mpf(10) ** -40
+        ends = [row.truth(exact + s) for s in (step, 0, -step)]
+        want = as_float((ends[0] - 2 * ends[1] + ends[2]) / step**2)
+    for form in (float, np.atleast_1d):
+        with np.errstate(all="ignore"):
+            slope = mg.grad(lambda y: mg.sum(REGISTRY[row.name](y, **row.params)))
+            got = mg.grad(lambda y, slope=slope: mg.sum(slope(y)))(form(x))
+        np.testing.assert_allclose(got, want, rtol=CANCELLING.get((row.name, x), 2e-14), atol=2e-323)
+
+
+# ------------------------------------------------------------------------------------- gates that make one of many
+class Many(NamedTuple):
+    """A reduction of these numbers, or entry `pick` of what keeps their shape, and its truth for a list of them."""
+
+    name: str
+    at: list[float]
+    truth: Callable[..., Any]
+    pick: int | None = None
+    ulps: float = 4.0  # of the value, and for the gradient of its largest entry
+    params: dict[str, Any] = {}  # noqa: RUF012
+
+    def __str__(self) -> str:
+        params = "".join([f",{k}={v}" for k, v in self.params.items()])
+        return f"{self.name}({[float(format(x, '.4g')) for x in self.at]}{params},pick={self.pick})"
+
+    def call(self, x: Any, axis: int) -> Any:
+        out = getattr(mg, self.name)(x, axis=axis, **self.params)
+        return out if self.pick is None else mg.take(out, self.pick, axis=axis)
+
+
+def mean(xs: Any) -> Any:
+    return sum(xs) / len(xs)
+
+
+def var(xs: Any, ddof: int = 0) -> Any:
+    return sum((x - mean(xs)) ** 2 for x in xs) / (len(xs) - ddof)
+
+
+def p_norm(p: Any) -> Any:
+    return lambda xs: sum(abs(x) ** m.mpf(p) for x in xs) ** (1 / m.mpf(p))
+
+
+def softmax(pick: int) -> Any:
+    return lambda xs: m.exp(xs[pick]) / sum(map(m.exp, xs))
+
+
+def log_softmax(pick: int) -> Any:
+    return lambda xs: -m.log(sum(m.exp(x - xs[pick]) for x in xs))
+
+
+def logsumexp(xs: Any) -> Any:
+    return m.log(sum(m.exp(x - max(xs)) for x in xs)) + max(xs)
+
+
+def product(xs: Any) -> Any:
+    return m.fprod(xs)
+
+
+FOUR, WIDE, BESIDE = [1.0, 4.0, 2.0, 9.0], [3e-200, 1.0, -4e200], [1e9 + x for x in (4.0, 7.0, 13.0, 0.1)]
+
+
+def times(size: float, xs: list[float] = FOUR) -> list[float]:
+    return [x * size for x in xs]
+
+
+MANY = [
+    *[Many("mean", xs, mean) for xs in ([LARGEST] * 3, [LARGEST, -LARGEST, 1.0], times(1e-308), [1e308, 1.0, 1.0])],
+    *[Many("std", xs, lambda xs: m.sqrt(var(xs)), ulps=8.0) for xs in (
+        times(1e200), times(1e-200), times(1e307), times(1e-307), [LARGEST, -LARGEST], [1e200, 1e-200, 0.0], BESIDE,
+    )],
+    *[Many("var", xs, var, ulps=8.0) for xs in (times(1e150), times(1e-150), BESIDE, times(1e-100), [1e154, -1e154])],
+    *[Many("var", xs, lambda xs: var(xs, 1), ulps=8.0, params={"ddof": 1}) for xs in (times(1e150), BESIDE)],
+    *[Many("norm", xs, p_norm(2)) for xs in (
+        times(1e200), times(1e-200), times(1e306), times(1e-307), WIDE, [TINY, 0.0], [-1e308, 1e-308],
+    )],
+    *[Many("norm", times(size, [1.0, -4.0, 2.0]), p_norm(p), ulps=8.0, params={"ord": p})
+      for size in (1e-200, 1e200) for p in (1, 1.5, 3, -1, 0.5)],
+    Many("norm", times(1e200), p_norm(30), ulps=32.0, params={"ord": 30}),  # a ratio to the power 29
+    Many("sum", [1e308, -1e308, 1.0], sum),
+    Many("sum", [1.0, 2.0**-53, 1.0], sum),
+    *[Many("prod", xs, product) for xs in (
+        [2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [1e-200, 1e200, 3.0], [1e-200, 1e-100, 3.0],
+    )],
+    *[Many("cumprod", xs, lambda xs: product(xs[:3]), 2) for xs in ([2.0, 0.0, 5.0, 7.0], [0.0, 3.0, 0.0, 7.0])],
+    Many("cumsum", [1e308, -1e308, 1.0, 7.0], lambda xs: sum(xs[:3]), 2),
+    *[Many("logsumexp", xs, logsumexp) for xs in (
+        [1e308, 1e308], [-1e308, 0.0], [745.0, 0.0], [1e5, 1e5 - 40.0], [-1e3, -1e3], [-745.0, -746.0],
+    )],
+    *[Many("softmax", xs, softmax(1), 1) for xs in ([0.0, 745.0], [1e308, 1e308], [40.0, 0.0], [1e308, -1e308])],
+    *[Many("log_softmax", xs, log_softmax(1), 1) for xs in (
+        [1e308, 1e308], [745.0, 0.0], [40.0, 0.0], [-7e307, 7e307], [1e5, 1e5 + 1.0],
+    )],
+    *[Many("median", xs, lambda xs: (sorted(xs)[1] + sorted(xs)[2]) / 2) for xs in (
+        [1e308, -1e308, 1.2e308, 1.1e308], [TINY, 1.0, -1.0, TINY * 3],
+    )],
+    *[Many("quantile", xs, lambda xs: (3 * sorted(xs)[0] + sorted(xs)[1]) / 4, params={"q": 0.25})
+      for xs in ([-1e308, 1.7e308], [1e-300, 1e300])],
+    *[Many(name, [1e308, TINY, -1e308, 0.0], truth) for name, truth in (("max", max), ("min", min))],
+]  # fmt: skip
+
+
+@cache
+def truth_of_many(truth: Any, at: tuple[float, ...]) -> tuple[float, list[float]]:
+    with m.workdps(800):
+        exact, slopes = [m.mpf(x) for x in at], []
+        for i, x in enumerate(exact):
+            step = (min(abs(x), 1) or m.mpf(10) ** -200) * m.mpf(10) ** -40
+            ends = [truth([*exact[:i], x + s, *exact[i + 1 :]]) for s in (step, -step)]
+            slopes.append(as_float((ends[0] - ends[1]) / (2 * step)))
+        return as_float(truth(exact)), slopes
+
+
+def check_many(row: Many, x: Any, axis: int, line: Any) -> None:
+    """The entry of the result that `line` of x makes, and the gradient there, against the truth."""
+    v = mg.Value(x)
+    with np.errstate(all="raise"):
+        out = row.call(v, axis)
+        mg.sum(out).backward()
+    dtype = x.dtype.type
+    value, slopes = truth_of_many(row.truth, tuple([float(y) for y in x[line]]))
+    got = np.asarray(out.data)[line[0] if axis else line[-1]] if x.ndim == 2 else out.data
+    assert ulps_off(got, value, dtype) <= row.ulps, (got, value)
+    unit = max(float(np.spacing(dtype(max(map(abs, slopes))))), TINY)
+    np.testing.assert_allclose(v.grad[line], slopes, rtol=0.0, atol=row.ulps * unit)
+
+
+@pytest.mark.parametrize("row", MANY, ids=str)
+def test_one_of_many(row: Many) -> None:
+    numbers, ordinary = np.array(row.at), np.linspace(0.5, 1.5, len(row.at))
+    check_many(row, numbers, 0, slice(None))
+    rows_of = np.stack([ordinary, numbers, ordinary])
+    check_many(row, rows_of, 1, (1, slice(None)))
+    check_many(row, np.ascontiguousarray(rows_of.T), 0, (slice(None), 1))
+    if all([x == 0.0 or 1e-30 < abs(x) < 1e30 for x in row.at]):
+        check_many(row, numbers.astype(np.float32), 0, slice(None))

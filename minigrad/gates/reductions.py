@@ -24,12 +24,14 @@ ALONG = [call((5,)), call((2, 3)), call((2, 3, 4), axis=1)]
 
 @quiet
 def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The sum over the count; where the sum overflows, the sum of the parts."""
+    """The sum over the count; where the sum overflows, first divided by a power of 2, which rounds nothing."""
     total = sum_along(x, axis=axis, keepdims=keepdims)
     n = count(x, total)
     if math.isfinite(sum_along(total, axis=None) if total.ndim else total):
         return total / n
-    return np.where(np.isfinite(total), total / n, sum_along(np.divide(x, n), axis=axis, keepdims=keepdims))
+    part, e = math.frexp(n)
+    scaled = sum_along(np.ldexp(x, -e), axis=axis, keepdims=keepdims)
+    return np.where(np.isfinite(total), total / n, scaled / part)
 
 
 def count(x: Any, out: Any) -> float:
@@ -69,7 +71,7 @@ def normalised_exp(x: Any, axis: Any = -1) -> Any:
     return e / sum_along(e, axis=axis, keepdims=True)
 
 
-register(sum, domain=REDUCED)
+register(sum, domain=REDUCED, leading=True)
 mean = row(
     "mean",
     average,
