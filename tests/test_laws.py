@@ -1,97 +1,89 @@
-"""Laws that hold for every circuit, tried on random ones: measured slopes, PyTorch, linearity, tiling, copies."""
+"""Laws that hold for every circuit and every gate, tried on random ones that Hypothesis draws.
+
+Random circuits are compared with measured slopes and with PyTorch; beside that stand the laws of the calculus: a pull
+is linear and the transpose of the push, Hessians are symmetric, composed functions follow the chain rule in its closed
+form, and broadcasting is tiling.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.gates.registry import Call
+from minigrad.tree import tree_leaves, tree_map
 
 hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import assume, given  # noqa: E402
+from hypothesis import assume, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-# A random circuit is a list of steps over a growing list of values; each step is smooth wherever it is evaluated.
-UNARY = ["tanh", "sigmoid", "square", "negative", "exp_tanh", "log1", "sqrt1", "sum_keep", "softmax", "relu", "abs"]
-BINARY = ["add", "subtract", "multiply", "divide1", "power1", "maximum", "minimum"]
 
-
+# ------------------------------------------------------------------------------------------------------ random circuits
 class Step(NamedTuple):
+    """One gate or a few of a circuit: `left` and `right` count back from the newest value, all over again if too far.
+
+    So a value may feed many steps, or one step twice.
+    """
+
     op: str
     left: int
     right: int
 
 
-class Library(NamedTuple):
-    """The names that a circuit is computed with: minigrad's, NumPy's or PyTorch's."""
+FULL = (2, 3)  # every value's shape broadcasts to this one
+SHAPES = [(), (1,), (3,), (2, 1), (1, 3), (2, 3)]
+CONSTANTS = [2, -0.5, True, np.array([1, 0, -1]), np.array([[True], [False]]), np.array([[0.5, -1.0, 2.0]] * 2)]
+MIX = np.array([[0.5, -1.0, 0.2], [0.3, 0.8, -0.6], [-0.4, 0.1, 0.9]])
+MASK = np.array([[True, False, True], [False, False, True]])
+WEIGHTS = np.array([[0.3, 1.1, -0.7], [-0.2, 0.5, 0.9]])  # for each place: the sum of a softmax would be constant
 
-    exp: Any
-    log: Any
-    sqrt: Any
-    tanh: Any
-    sigmoid: Any
-    relu: Any
-    softmax: Any
-    maximum: Any
-    minimum: Any
-    total: Any  # the sum over everything, in the same shape again
-
-
-def numpy_softmax(x: Any) -> Any:
-    e = np.exp(x - np.max(x))
-    return e / e.sum()
-
-
-def shape(x: Any) -> tuple[int, ...]:
-    return tuple(getattr(x, "shape", ()))
-
-
-MINIGRAD = Library(
-    mg.exp,
-    mg.log,
-    mg.sqrt,
-    mg.tanh,
-    mg.sigmoid,
-    mg.relu,
-    lambda x: mg.softmax(x) if shape(x) else 1.0 + 0.0 * x,
-    mg.maximum,
-    mg.minimum,
-    lambda x: mg.sum(x) + 0.0 * x,
-)
-NUMPY = Library(
-    np.exp,
-    np.log,
-    np.sqrt,
-    np.tanh,
-    lambda x: 1.0 / (1.0 + np.exp(-x)),
-    lambda x: np.maximum(x, 0.0),
-    lambda x: numpy_softmax(x) if shape(x) else 1.0 + 0.0 * x,
-    np.maximum,
-    np.minimum,
-    lambda x: np.sum(x) + 0.0 * x,
-)
+UNARY = ["tanh", "sigmoid", "square", "negative", "exp", "log", "sqrt", "total", "relu", "abs"]
+BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "constant_left", "constant_right"]
+ARRAYS = [
+    "mean_rows", "sum_columns", "logsumexp", "softmax", "matmul", "gram", "repeated_rows", "columns", "where",
+    "concatenate", "stack", "reshape", "cumsum",
+]  # fmt: skip
+NUMPY = SimpleNamespace(
+    **{name: getattr(np, name) for name in (
+        "tanh", "exp", "log", "sqrt", "maximum", "minimum", "sum", "mean", "where", "concatenate", "stack",
+        "broadcast_to", "cumsum", "reshape",
+    )},
+    sigmoid=lambda x: 1.0 / (1.0 + np.exp(-x)),
+    relu=lambda x: np.maximum(x, 0.0),
+    softmax=lambda x, axis: np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True),
+    logsumexp=lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
+)  # fmt: skip
 
 
-def apply(lib: Library, step: Step, values: list[Any]) -> Any:
-    x, y = values[step.left % len(values)], values[step.right % len(values)]
+def constant(lib: Any, number: Any) -> Any:
+    """As the library takes it; minigrad and NumPy take it as it is."""
+    return number if lib in (mg, NUMPY) else lib.as_tensor(number, dtype=None if number is MASK else lib.float64)
+
+
+def apply(lib: Any, step: Step, values: list[Any]) -> Any:
+    """The next value of a circuit, by the functions of `lib`: minigrad, NumPy or PyTorch.  Nothing grows large."""
+    x, y = [values[-1 - i % len(values)] for i in (step.left, step.right)]
     match step.op:
-        case "tanh" | "sigmoid" | "softmax" | "relu":
+        case "tanh" | "sigmoid" | "relu":
             return getattr(lib, step.op)(x)
         case "square":
             return lib.tanh(x) ** 2
         case "negative":
             return -x
-        case "exp_tanh":
+        case "exp":
             return lib.exp(lib.tanh(x))
-        case "log1":
+        case "log":
             return lib.log(1.0 + x * x)
-        case "sqrt1":
+        case "sqrt":
             return lib.sqrt(1.0 + x * x)
-        case "sum_keep":
-            return lib.tanh(lib.total(x))
+        case "total":
+            return lib.tanh(lib.sum(x))
         case "abs":
             return abs(x)
         case "add":
@@ -100,16 +92,49 @@ def apply(lib: Library, step: Step, values: list[Any]) -> Any:
             return x - 0.5 * y
         case "multiply":
             return lib.tanh(x) * y
-        case "divide1":
+        case "divide":
             return x / (1.0 + y * y)
-        case "power1":
+        case "power":
             return (0.5 + lib.sigmoid(x)) ** lib.tanh(y)
         case "maximum" | "minimum":
             return getattr(lib, step.op)(x, y)
+        case "constant_left" | "constant_right":
+            c = constant(lib, CONSTANTS[step.right % len(CONSTANTS)])
+            pair = (c, x) if step.op == "constant_left" else (x, c)
+            kind = step.right % 3
+            return pair[0] * pair[1] if kind == 0 else pair[0] + pair[1] if kind == 1 else pair[0] - pair[1]
+    wide, other = lib.broadcast_to(x, FULL), lib.broadcast_to(y, FULL)
+    match step.op:
+        case "mean_rows":
+            return lib.mean(wide, axis=0, keepdims=True)
+        case "sum_columns":
+            return lib.tanh(lib.sum(wide, axis=-1, keepdims=True))
+        case "logsumexp":
+            return lib.logsumexp(lib.tanh(wide), axis=-1, keepdims=True)
+        case "softmax":
+            return lib.softmax(lib.tanh(wide), axis=-1)
+        case "matmul":
+            return wide @ constant(lib, MIX)
+        case "gram":
+            return lib.tanh(wide) @ lib.tanh(other).T @ lib.tanh(wide)
+        case "repeated_rows":
+            return wide[[1, 1]]
+        case "columns":
+            return wide[:, [2, 0, 0]]
+        case "where":
+            return lib.where(constant(lib, MASK), wide, other)
+        case "concatenate":
+            return lib.concatenate([wide, other], axis=1)[:, 1:4]
+        case "stack":
+            return lib.mean(lib.stack([wide, other]), axis=0)
+        case "reshape":
+            return lib.reshape(wide, (3, 2)).T
+        case "cumsum":
+            return lib.cumsum(lib.tanh(wide), axis=1)
     raise AssertionError(step.op)
 
 
-def run(lib: Library, steps: list[Step], leaves: list[Any]) -> tuple[Any, list[Any]]:
+def run(lib: Any, steps: list[Step], leaves: Any) -> tuple[Any, list[Any]]:
     """The last value, and all values on the way."""
     values = list(leaves)
     for step in steps:
@@ -117,130 +142,378 @@ def run(lib: Library, steps: list[Step], leaves: list[Any]) -> tuple[Any, list[A
     return values[-1], values
 
 
-steps_of = st.lists(
-    st.builds(Step, st.sampled_from(UNARY + BINARY), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12
-)
+def steps_of(ops: list[str]) -> Any:
+    places = st.integers(0, 20)
+    return st.lists(st.builds(Step, st.sampled_from(ops), places, places), min_size=1, max_size=12)
+
+
 numbers = st.floats(-2.0, 2.0).map(lambda x: round(x, 3))
-scalars = st.lists(numbers, min_size=2, max_size=3)
-vectors = st.lists(st.lists(numbers, min_size=3, max_size=3).map(np.array), min_size=2, max_size=3)
-WEIGHTS = np.array([0.3, 1.1, -0.7])
 
 
-def away_from_kinks(steps: list[Step], leaves: list[Any], margin: float = 2e-3) -> bool:
+def arrays(shape: tuple[int, ...]) -> Any:
+    size = math.prod(shape)
+    return st.lists(numbers, min_size=size, max_size=size).map(
+        lambda xs: np.array(xs).reshape(shape) if shape else xs[0]
+    )
+
+
+scalar_circuits = st.tuples(steps_of(UNARY + BINARY[:-2]), st.lists(numbers, min_size=2, max_size=3))
+mixed_leaves = st.lists(st.sampled_from(SHAPES).flatmap(arrays), min_size=2, max_size=4)
+mixed_circuits = st.tuples(steps_of(UNARY + BINARY + ARRAYS), mixed_leaves)
+
+
+def smooth(circuit: Any, margin: float = 0.02) -> bool:
     """No relu or abs near 0, no maximum of nearly equal numbers, nothing huge."""
+    steps, leaves = circuit
     _, values = run(NUMPY, steps, leaves)
     if not all(np.all(np.isfinite(v)) and np.all(np.abs(v) < 50.0) for v in values):
         return False
-    before = len(leaves)
     for i, step in enumerate(steps):
-        known = values[: before + i]
-        x, y = known[step.left % len(known)], known[step.right % len(known)]
-        gap = {"relu": x, "abs": x, "maximum": x - y, "minimum": x - y}.get(step.op, 1.0)
-        if np.any(np.abs(gap) < margin * 10.0):
+        known = values[: len(leaves) + i]
+        x, y = [known[-1 - k % len(known)] for k in (step.left, step.right)]
+        gap = {"relu": x, "abs": x}.get(step.op, x - y if step.op in ("maximum", "minimum") else 1.0)
+        if np.any(np.abs(gap) < margin):
             return False
     return True
 
 
-def weigh(out: Any) -> Any:
-    """One number, with a weight for each place: the sum of a softmax would be constant."""
-    return (out * WEIGHTS).sum() if shape(out) else out
+def weigh(out: Any, lib: Any = mg) -> Any:
+    """One number of all."""
+    return lib.sum(out * constant(lib, WEIGHTS))
 
 
-@given(steps_of, scalars)
-def test_scalar_circuits_have_the_measured_slopes(
-    finite_differences: Any, steps: list[Step], leaves: list[Any]
-) -> None:
-    assume(away_from_kinks(steps, leaves))
+def loss_of(circuit: Any) -> Any:
+    """The circuit as a function of the list of its leaves."""
+    return lambda leaves: weigh(run(mg, circuit[0], leaves)[0])
+
+
+def zero_for_none(x: mg.Value) -> Any:
+    return np.zeros(x.shape) if x.grad is None else x.grad
+
+
+def dot(a: Any, b: Any) -> float:
+    return float(sum(np.sum(x * y) for x, y in zip(tree_leaves(a), tree_leaves(b), strict=True)))
+
+
+def drawn_like(tree: Any, seed: int) -> Any:
+    """Random numbers in the structure of `tree`."""
+    rng = np.random.default_rng(seed)
+    return tree_map(lambda x: rng.normal(size=np.shape(x)) if np.shape(x) else float(rng.normal()), tree)
+
+
+def combined(a: float, u: Any, b: float, v: Any) -> Any:
+    """a u + b v, in the structure of both."""
+    sums = iter([a * x + b * y for x, y in zip(tree_leaves(u), tree_leaves(v), strict=True)])
+    return tree_map(lambda _: next(sums), u)
+
+
+seeds = st.integers(0, 1000)
+
+
+@given(scalar_circuits)
+def test_scalar_circuits_have_the_measured_slopes(finite_differences: Any, circuit: Any) -> None:
+    assume(smooth(circuit))
+    steps, leaves = circuit
     xs = [mg.Value(x) for x in leaves]
-    out = run(MINIGRAD, steps, xs)[0]
+    out = run(mg, steps, xs)[0]
     assert type(out.data) is float
     out.backward()
-    measured = finite_differences(lambda *v: run(NUMPY, steps, list(v))[0], leaves)
+    measured = finite_differences(lambda *v: run(NUMPY, steps, v)[0], leaves)
     for x, slope in zip(xs, measured, strict=True):
-        assert (0.0 if x.grad is None else x.grad) == pytest.approx(slope, rel=1e-6, abs=1e-7)
+        assert zero_for_none(x) == pytest.approx(slope, rel=1e-6, abs=1e-7)
 
 
-@given(steps_of, vectors)
-def test_array_circuits_have_the_measured_slopes(finite_differences: Any, steps: list[Step], leaves: list[Any]) -> None:
-    assume(away_from_kinks(steps, leaves))
+@given(mixed_circuits)
+@settings(max_examples=150)
+def test_circuits_have_the_measured_slopes(finite_differences: Any, circuit: Any) -> None:
+    assume(smooth(circuit))
+    steps, leaves = circuit
     xs = [mg.Value(x) for x in leaves]
-    weigh(run(MINIGRAD, steps, xs)[0]).backward()
-    measured = finite_differences(lambda *v: (run(NUMPY, steps, list(v))[0] * WEIGHTS).sum(), leaves)
+    out = weigh(run(mg, steps, xs)[0])
+    assert out.item() == pytest.approx(weigh(run(NUMPY, steps, leaves)[0], NUMPY), rel=1e-12, abs=1e-12)
+    out.backward()
+    measured = finite_differences(lambda *v: weigh(run(NUMPY, steps, v)[0], NUMPY), leaves)
     for x, slope in zip(xs, measured, strict=True):
-        np.testing.assert_allclose(np.zeros(3) if x.grad is None else x.grad, slope, rtol=1e-6, atol=1e-7)
+        assert type(zero_for_none(x)) is type(x.data) or x.grad is None
+        np.testing.assert_allclose(zero_for_none(x), slope, rtol=1e-6, atol=1e-7)
 
 
-@given(steps_of, scalars)
-def test_second_derivatives_are_the_slopes_of_the_first(
-    finite_differences: Any, steps: list[Step], leaves: list[Any]
-) -> None:
-    assume(away_from_kinks(steps, leaves))
-    first = mg.grad(lambda *v: run(MINIGRAD, steps, list(v))[0])
-    assume(abs(first(*leaves)) < 1e3)
-    second = mg.grad(first, argnums=tuple(range(len(leaves))))(*leaves)
-    measured = finite_differences(first, leaves)
-    assert list(second) == pytest.approx(measured, rel=1e-5, abs=1e-6)
-
-
-@given(steps_of, vectors)
-def test_a_scalar_is_an_array_of_one(steps: list[Step], leaves: list[Any]) -> None:
-    """The scalar path (Python floats, locals on the forward pass) and the array path are one engine."""
-    assume("softmax" not in {s.op for s in steps})
-    answers = []
-    for form in (float, np.asarray, np.atleast_1d):
-        xs = [mg.Value(form(x[0])) for x in leaves]
-        out = run(MINIGRAD, steps, xs)[0]
-        if not out.requires_grad:
-            return
-        out.backward()
-        answers.append([out.item(), *(0.0 if x.grad is None else float(np.sum(x.grad)) for x in xs)])
-    np.testing.assert_allclose(answers[1], answers[0], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(answers[2], answers[0], rtol=1e-9, atol=1e-12)
+@given(mixed_circuits, seeds)
+def test_second_derivatives_are_the_slopes_of_the_first(circuit: Any, seed: int) -> None:
+    """The Hessian times a direction, against the difference of gradients a small step apart along it."""
+    assume(smooth(circuit))
+    slope, leaves, d, h = mg.grad(loss_of(circuit)), circuit[1], drawn_like(circuit[1], seed), 1e-4
+    assume(all(np.all(np.abs(g) < 1e3) for g in slope(leaves)))
+    ends = [slope([x + step * t for x, t in zip(leaves, d, strict=True)]) for step in (h, -h, 2 * h, -2 * h)]
+    for bend, a, b, c, e in zip(mg.hvp(loss_of(circuit), leaves, d), *ends, strict=True):
+        np.testing.assert_allclose(bend, (8.0 * (a - b) - (c - e)) / (12.0 * h), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.oracle
-@given(steps_of, vectors)
-def test_circuits_have_pytorchs_gradients(steps: list[Step], leaves: list[Any]) -> None:
+@given(mixed_circuits, seeds)
+@settings(max_examples=150)
+def test_circuits_have_pytorchs_gradients(circuit: Any, seed: int) -> None:
+    """Kinks included: ties share as PyTorch's do."""
     torch = pytest.importorskip("torch")
-    lib = Library(
-        torch.exp, torch.log, torch.sqrt, torch.tanh, torch.sigmoid, torch.relu,
-        lambda x: torch.softmax(x, -1), torch.maximum, torch.minimum, lambda x: x.sum() + 0.0 * x,
-    )  # fmt: skip
+    steps, leaves = circuit
     ours = [mg.Value(x) for x in leaves]
     theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in leaves]
-    out, expected = run(MINIGRAD, steps, ours)[0], run(lib, steps, theirs)[0]
+    out, expected = run(mg, steps, ours)[0], run(torch, steps, theirs)[0]
     np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-12, atol=1e-13)
-    out.backward(WEIGHTS)
-    expected.backward(torch.tensor(WEIGHTS))
+    upstream = drawn_like(out.data, seed)
+    out.backward(upstream)
+    expected.backward(torch.tensor(upstream, dtype=torch.float64))
     for x, y in zip(ours, theirs, strict=True):
         assert (x.grad is None) == (y.grad is None)
         if x.grad is not None:
             np.testing.assert_allclose(x.grad, y.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
-upstreams = st.lists(st.integers(-8, 8), min_size=3, max_size=3).map(lambda u: np.array(u, dtype=float))
+@pytest.mark.oracle
+@given(mixed_circuits, seeds)
+def test_circuits_have_pytorchs_second_derivatives(circuit: Any, seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    assume(smooth(circuit))
+    steps, leaves = circuit
+    d = drawn_like(leaves, seed)
+    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in leaves]
+    first = torch.autograd.grad(
+        weigh(run(torch, steps, theirs)[0], torch), theirs, create_graph=True, allow_unused=True, materialize_grads=True
+    )
+    along = sum((g * torch.tensor(t, dtype=torch.float64)).sum() for g, t in zip(first, d, strict=True))
+    expected: Any = [torch.zeros_like(x) for x in theirs]
+    if along.requires_grad:
+        expected = torch.autograd.grad(along, theirs, allow_unused=True, materialize_grads=True)
+    for bend, theirs_bend in zip(mg.hvp(loss_of(circuit), leaves, d), expected, strict=True):
+        np.testing.assert_allclose(bend, theirs_bend.numpy(), rtol=1e-8, atol=1e-10)
 
 
-@given(steps_of, vectors, upstreams, upstreams, st.sampled_from([-2.0, 0.5, 4.0]))
-def test_backward_is_linear_in_the_upstream(steps: list[Step], leaves: list[Any], u: Any, v: Any, scale: float) -> None:
+# ------------------------------------------------------------------------------------------- laws of the linear algebra
+@given(mixed_circuits, seeds, seeds, st.sampled_from([-2.0, 0.5, 4.0]))
+def test_pulling_is_linear(circuit: Any, one: int, two: int, scale: float) -> None:
     """pull(scale·u + v) = scale·pull(u) + pull(v)."""
-
-    def pulled(upstream: Any) -> list[Any]:
-        xs = [mg.Value(x) for x in leaves]
-        run(MINIGRAD, steps, xs)[0].backward(upstream)
-        return [np.zeros(3) if x.grad is None else x.grad for x in xs]
-
-    for both, a, b in zip(pulled(scale * u + v), pulled(u), pulled(v), strict=True):
+    steps, leaves = circuit
+    out, pull = mg.vjp(lambda xs: run(mg, steps, xs)[0], leaves)
+    u, v = drawn_like(out, one), drawn_like(out, two)
+    for both, a, b in zip(pull(combined(scale, u, 1.0, v))[0], pull(u)[0], pull(v)[0], strict=True):
         np.testing.assert_allclose(both, scale * a + b, rtol=1e-9, atol=1e-9)
 
 
-@given(steps_of, vectors)
-def test_a_second_pass_doubles_and_a_copy_agrees(steps: list[Step], leaves: list[Any]) -> None:
-    xs = [mg.Value(x) for x in leaves]
-    out = weigh(run(MINIGRAD, steps, xs)[0])
+@given(mixed_circuits, seeds)
+def test_pushing_is_the_transpose_of_pulling(circuit: Any, seed: int) -> None:
+    """<v, J u> = <Jᵀ v, u>, of the last value and of all values on the way at once."""
+    steps, leaves = circuit
+    for f in (lambda xs: run(mg, steps, xs)[0], lambda xs: run(mg, steps, xs)[1]):
+        u = drawn_like(leaves, seed)
+        out, pushed = mg.jvp(f, (leaves,), (u,))
+        v = drawn_like(out, seed + 1)
+        (pulled,) = mg.vjp(f, leaves)[1](v)
+        size = dot(tree_map(np.abs, v), tree_map(np.abs, pushed))
+        assert dot(v, pushed) == pytest.approx(dot(pulled, u), rel=1e-9, abs=1e-9 * (1.0 + size))
+
+
+@given(mixed_circuits, seeds)
+def test_hessians_are_symmetric(circuit: Any, seed: int) -> None:
+    """<v, H u> = <H v, u>, where the circuit has no kink."""
+    assume(smooth(circuit))
+    loss, leaves = loss_of(circuit), circuit[1]
+    u, v = drawn_like(leaves, seed), drawn_like(leaves, seed + 1)
+    bent = mg.hvp(loss, leaves, u)
+    size = dot(tree_map(np.abs, v), tree_map(np.abs, bent))
+    assert dot(v, bent) == pytest.approx(dot(mg.hvp(loss, leaves, v), u), rel=1e-8, abs=1e-9 * (1.0 + size))
+
+
+GATES = [name for name, gate in mg.gates.REGISTRY.items() if gate.differentiable]
+
+
+@st.composite
+def gate_calls(draw: Any) -> tuple[str, Any, list[Any]]:
+    """A gate's name, the gate as a function of its float inputs, and such inputs: drawn from the gate's own domain."""
+    name = draw(st.sampled_from(GATES))
+    gate, rng = mg.gates.REGISTRY[name], np.random.default_rng(draw(seeds))
+    if isinstance(gate.domain[0], Call):
+        how = draw(st.sampled_from(gate.domain))
+        inputs = [rng.uniform(how.low, how.high, x) if isinstance(x, tuple) else x for x in how.shapes]
+        params = how.params
+    else:
+        shape = draw(st.sampled_from(SHAPES))
+        inputs, params = [rng.uniform(low, high, shape) for low, high in gate.domain], {}
+    inputs = [x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs]
+    moving = [i for i, x in enumerate(inputs) if isinstance(x, float) or getattr(x, "dtype", None) == np.float64]
+
+    def f(xs: Any) -> Any:
+        full = list(inputs)
+        for i, x in zip(moving, xs, strict=True):
+            full[i] = x
+        return gate(full, **params) if gate.arity is None else gate(*full, **params)
+
+    return name, f, [inputs[i] for i in moving]
+
+
+@given(gate_calls(), seeds)
+@settings(max_examples=300)
+def test_every_gate_pulls_linearly_and_pushes_the_transpose(call: Any, seed: int) -> None:
+    name, f, inputs = call
+    out, pull = mg.vjp(f, inputs)
+    t, u, v = drawn_like(inputs, seed), drawn_like(out, seed + 1), drawn_like(out, seed + 2)
+    pushed = mg.jvp(f, (inputs,), (t,))[1]
+    of_u, of_v = pull(u)[0], pull(v)[0]
+    size = 1.0 + dot(tree_map(np.abs, of_u), tree_map(np.abs, t))
+    assert dot(u, pushed) == pytest.approx(dot(of_u, t), rel=1e-9, abs=1e-10 * size), name
+    for got, a, b in zip(pull(combined(0.5, u, -3.0, v))[0], of_u, of_v, strict=True):
+        np.testing.assert_allclose(got, 0.5 * a - 3.0 * b, rtol=1e-9, atol=1e-9 * size, err_msg=name)
+
+
+# ------------------------------------------------------------------------------------------------------- the chain rule
+# Each link of a chain: by minigrad, and in closed form by NumPy: its value, slope and second derivative.
+LINKS: dict[str, tuple[Any, Any, Any, Any]] = {
+    "sin": (mg.sin, np.sin, np.cos, lambda x: -np.sin(x)),
+    "tanh": (mg.tanh, np.tanh, lambda x: np.cosh(x) ** -2.0, lambda x: -2.0 * np.tanh(x) * np.cosh(x) ** -2.0),
+    "square": (mg.square, lambda x: x * x, lambda x: 2.0 * x, lambda x: 2.0 + 0.0 * x),
+    "exp": (lambda x: mg.exp(-x), lambda x: np.exp(-x), lambda x: -np.exp(-x), lambda x: np.exp(-x)),
+    "arctan": (mg.arctan, np.arctan, lambda x: 1.0 / (1.0 + x * x), lambda x: -2.0 * x / (1.0 + x * x) ** 2),
+    "reciprocal": (
+        lambda x: 1.0 / (3.0 + mg.sin(x)),
+        lambda x: 1.0 / (3.0 + np.sin(x)),
+        lambda x: -np.cos(x) / (3.0 + np.sin(x)) ** 2,
+        lambda x: (np.sin(x) * (3.0 + np.sin(x)) + 2.0 * np.cos(x) ** 2) / (3.0 + np.sin(x)) ** 3,
+    ),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(LINKS)), min_size=1, max_size=6), st.sampled_from(SHAPES).flatmap(arrays))
+def test_a_chain_has_the_product_of_its_links_slopes(names: list[str], x: Any) -> None:
+    """(f ∘ g)' = (f' ∘ g) g', and (f ∘ g)'' = (f'' ∘ g) g'² + (f' ∘ g) g''."""
+    value, first, second = x, 1.0, 0.0
+    for name in names:
+        _, f, slope, bend = LINKS[name]
+        first, second = slope(value) * first, bend(value) * first**2 + slope(value) * second
+        value = f(value)
+    assume(np.all(np.abs(value) < 1e6) and np.all(np.abs(second) < 1e6))
+
+    def chain(x: Any) -> Any:
+        for name in names:
+            x = LINKS[name][0](x)
+        return x
+
+    got = mg.grad(lambda x: mg.sum(chain(x)))
+    np.testing.assert_allclose(chain(x), value, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(got(x), first + 0.0 * x, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(mg.grad(lambda x: mg.sum(got(x)))(x), second + 0.0 * x, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(mg.jvp(chain, (x,), (x,))[1], first * x, rtol=1e-9, atol=1e-10)
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), seeds)
+def test_the_jacobian_of_a_composition_is_the_product_of_jacobians(n: int, m: int, k: int, seed: int) -> None:
+    """J(f ∘ g) = J(f) J(g); for layers tanh(A x) in closed form diag(1 - tanh²) A."""
+    rng = np.random.default_rng(seed)
+    A, B, x = rng.normal(size=(m, n)), rng.normal(size=(k, m)), rng.normal(size=n)
+    inner, outer = (lambda x: mg.tanh(A @ x)), (lambda y: mg.tanh(B @ y))
+    whole, hidden = mg.jacobian(lambda x: outer(inner(x)))(x), np.tanh(A @ x)
+    np.testing.assert_allclose(whole, mg.jacobian(outer)(hidden) @ mg.jacobian(inner)(x), rtol=1e-10, atol=1e-12)
+    closed = (1.0 - np.tanh(B @ hidden) ** 2)[:, None] * B @ ((1.0 - hidden**2)[:, None] * A)
+    np.testing.assert_allclose(whole, closed, rtol=1e-9, atol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------------- broadcasting
+def wires_of(gate: mg.Gate) -> list[Any]:
+    """A range per wire, "mask" for a mask; none for a gate whose wires don't broadcast with each other."""
+    if gate.name in ("where", "select"):
+        return ["mask", (-2.0, 2.0), (-2.0, 2.0)][: gate.arity]
+    if isinstance(gate.domain[0], Call):
+        return [(-2.0, 2.0)] * (gate.arity or 0) if gate.name in ("hinge", "lerp") else []
+    return list(gate.domain)
+
+
+BROADCASTING = [
+    name for name, gate in mg.gates.REGISTRY.items()
+    if gate.differentiable and gate.elementwise and len(wires_of(gate)) > 1
+]  # fmt: skip
+
+
+@st.composite
+def broadcastable(draw: Any, n: int) -> list[tuple[int, ...]]:
+    full = draw(st.lists(st.integers(0, 3), min_size=0, max_size=3))
+
+    def shrunk() -> tuple[int, ...]:
+        shape = [size if draw(st.booleans()) else 1 for size in full]
+        return tuple(shape[draw(st.integers(0, len(shape))) :])
+
+    return [shrunk() for _ in range(n)]
+
+
+def untiled(x: Any, shape: tuple[int, ...]) -> Any:
+    """The sum over the tiles."""
+    extra = np.ndim(x) - len(shape)
+    axes = (*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1))
+    return np.sum(x, axis=axes).reshape(shape)
+
+
+@pytest.mark.parametrize("name", BROADCASTING)
+@given(data=st.data(), seed=seeds)
+@settings(max_examples=20)
+def test_broadcasting_equals_explicit_tiling(name: str, data: Any, seed: int) -> None:
+    """Values, gradients and second derivatives are those of inputs tiled by hand, summed over the tiles."""
+    gate, rng = mg.gates.REGISTRY[name], np.random.default_rng(seed)
+    shapes = data.draw(broadcastable(len(wires_of(gate))))
+    full = np.broadcast_shapes(*shapes)
+    small = [
+        rng.random(shape) < 0.5 if wire == "mask" else rng.uniform(*wire, shape)
+        for wire, shape in zip(wires_of(gate), shapes, strict=True)
+    ]
+    small = [np.asarray(x) for x in small]
+    upstream, moving = rng.normal(size=full), [i for i, x in enumerate(small) if x.dtype != bool]
+
+    def tile(x: Any) -> Any:
+        return np.array(np.broadcast_to(x, full))
+
+    def loss(inputs: list[Any]) -> Any:
+        def f(xs: Any) -> Any:
+            wires = list(inputs)
+            for i, x in zip(moving, xs, strict=True):
+                wires[i] = x
+            return mg.sum(gate(*wires) * upstream)
+
+        return f
+
+    tiled, d = [tile(x) for x in small], [rng.normal(size=np.shape(small[i])) for i in moving]
+    np.testing.assert_array_equal(gate(*map(constant_or_value, small)).data, gate(*map(constant_or_value, tiled)).data)
+    xs, wide = [small[i] for i in moving], [tiled[i] for i in moving]
+    for near, far in (
+        (mg.grad(loss(small))(xs), mg.grad(loss(tiled))(wide)),
+        (mg.hvp(loss(small), xs, d), mg.hvp(loss(tiled), wide, [tile(t) for t in d])),
+    ):
+        for x, ours, expected in zip(xs, near, far, strict=True):
+            assert np.shape(ours) == x.shape
+            np.testing.assert_allclose(ours, untiled(expected, x.shape), rtol=1e-11, atol=1e-11)
+
+
+def constant_or_value(x: Any) -> Any:
+    return x if x.dtype == bool else mg.Value(x)
+
+
+# -------------------------------------------------------------------------------------------------- laws of the engine
+@given(scalar_circuits)
+def test_a_scalar_is_an_array_of_one(circuit: Any) -> None:
+    """The scalar path (Python floats, locals on the forward pass) and the array path are one engine."""
+    steps, leaves = circuit
+    answers = []
+    for form in (float, np.asarray, np.atleast_1d):
+        xs = [mg.Value(form(x)) for x in leaves]
+        out = run(mg, steps, xs)[0]
+        out.backward()
+        answers.append([out.item(), *(float(np.sum(zero_for_none(x))) for x in xs)])
+    np.testing.assert_allclose(answers[1], answers[0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(answers[2], answers[0], rtol=1e-9, atol=1e-12)
+
+
+@given(mixed_circuits)
+def test_a_second_pass_doubles_and_a_copy_agrees(circuit: Any) -> None:
+    xs = [mg.Value(x) for x in circuit[1]]
+    out = loss_of(circuit)(xs)
     twin, *copies = copy.deepcopy([out, *xs])
     out.backward()
-    once = [x.grad for x in xs]
+    once = [copy.copy(x.grad) for x in xs]
     out.backward()
     twin.backward()
     for x, first, other in zip(xs, once, copies, strict=True):
@@ -252,47 +525,28 @@ def test_a_second_pass_doubles_and_a_copy_agrees(steps: list[Step], leaves: list
             np.testing.assert_array_equal(other.grad, first)
 
 
-@given(steps_of, vectors)
-def test_the_recorded_pass_agrees_with_the_raw_pass(steps: list[Step], leaves: list[Any]) -> None:
+@given(mixed_circuits)
+def test_the_recorded_pass_agrees_with_the_raw_pass(circuit: Any) -> None:
+    leaves, slope = circuit[1], mg.grad(loss_of(circuit))
     xs = [mg.Value(x) for x in leaves]
-    weigh(run(MINIGRAD, steps, xs)[0]).backward()
-    recorded = mg.grad(lambda *v: weigh(run(MINIGRAD, steps, list(v))[0]), argnums=tuple(range(len(xs))))
-    for x, value, raw in zip(xs, recorded(*map(mg.Value, leaves)), recorded(*leaves), strict=True):
-        expected = np.zeros(3) if x.grad is None else x.grad
-        np.testing.assert_allclose(value.data, expected, rtol=1e-9, atol=1e-12)
-        np.testing.assert_array_equal(raw, expected)
+    loss_of(circuit)(xs).backward()
+    for x, value, raw in zip(xs, slope([mg.Value(x) for x in leaves]), slope(leaves), strict=True):
+        np.testing.assert_allclose(value.data, zero_for_none(x), rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(raw, zero_for_none(x))
 
 
-@st.composite
-def broadcastable(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    full = draw(st.lists(st.integers(1, 3), min_size=0, max_size=3))
-
-    def shrunk() -> tuple[int, ...]:
-        shape = [n if draw(st.booleans()) else 1 for n in full]
-        return tuple(shape[draw(st.integers(0, len(shape))) :])
-
-    return shrunk(), shrunk()
-
-
-@given(broadcastable(), st.sampled_from(["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]))
-def test_broadcasting_equals_explicit_tiling(shapes: Any, name: str) -> None:
-    rng = np.random.default_rng(5)
-    full = np.broadcast_shapes(*shapes)
-    arrays = [rng.uniform(0.5, 2.0, shape) for shape in shapes]
-    upstream = rng.normal(size=full)
-    gate = mg.gates.REGISTRY[name]
-    small = [mg.Value(x) for x in arrays]
-    tiled = [mg.Value(np.array(np.broadcast_to(x, full))) for x in arrays]
-    out, wide = gate(*small), gate(*tiled)
-    assert out.shape == full
-    np.testing.assert_array_equal(out.data, wide.data)
-    out.backward(upstream)
-    wide.backward(upstream)
-    for x, y in zip(small, tiled, strict=True):
-        extra = len(full) - x.ndim
-        axes = (*range(extra), *(i + extra for i, n in enumerate(x.shape) if n == 1))
-        assert np.shape(x.grad) == x.shape
-        np.testing.assert_allclose(x.grad, np.sum(y.grad, axis=axes).reshape(x.shape), rtol=1e-12, atol=1e-13)
+@given(mixed_circuits)
+def test_constants_leave_the_other_gradients_alone(circuit: Any) -> None:
+    """A leaf that is frozen, or a raw number, gets no gradient; the others get what they would have got."""
+    leaves, loss = circuit[1], loss_of(circuit)
+    xs = [mg.Value(x) for x in leaves]
+    loss(xs).backward()
+    frozen = [mg.Value(x, requires_grad=i > 0) for i, x in enumerate(leaves)]
+    if (out := loss(frozen)).requires_grad:
+        out.backward()
+    assert frozen[0].grad is None
+    for x, other in zip(xs[1:], frozen[1:], strict=True):
+        np.testing.assert_allclose(zero_for_none(other), zero_for_none(x), rtol=1e-12, atol=1e-14)
 
 
 @given(st.lists(st.integers(-3, 2), min_size=1, max_size=6), st.booleans())
