@@ -177,6 +177,16 @@ def smooth(circuit: Any, margin: float = 0.02) -> bool:
     return True
 
 
+def has_exponent_zero(circuit: Any) -> bool:
+    """There PyTorch's second derivatives of a power are wrong: its slope to the base is masked, not 0 · x^-1."""
+    steps, leaves = circuit
+    values = run(NUMPY, steps, leaves)[1]
+    exponents = [
+        values[: len(leaves) + i][-1 - s.right % (len(leaves) + i)] for i, s in enumerate(steps) if s.op == "power"
+    ]
+    return any(np.any(np.equal(x, 0.0)) for x in exponents)
+
+
 def weigh(out: Any, lib: Any = mg) -> Any:
     """One number of all."""
     return lib.sum(out * constant(lib, WEIGHTS))
@@ -239,6 +249,7 @@ def test_circuits_have_the_measured_slopes(finite_differences: Any, circuit: Any
 
 
 @given(mixed_circuits, seeds)
+@settings(max_examples=150)
 def test_second_derivatives_are_the_slopes_of_the_first(circuit: Any, seed: int) -> None:
     """The Hessian times a direction, against the difference of gradients a small step apart along it."""
     assume(smooth(circuit))
@@ -253,7 +264,7 @@ def test_second_derivatives_are_the_slopes_of_the_first(circuit: Any, seed: int)
 @given(mixed_circuits, seeds)
 @settings(max_examples=150)
 def test_circuits_have_pytorchs_gradients(circuit: Any, seed: int) -> None:
-    """Kinks included: ties share as PyTorch's do."""
+    """Kinks included: ties share as in PyTorch."""
     torch = pytest.importorskip("torch")
     steps, leaves = circuit
     ours = [mg.Value(x) for x in leaves]
@@ -271,9 +282,10 @@ def test_circuits_have_pytorchs_gradients(circuit: Any, seed: int) -> None:
 
 @pytest.mark.oracle
 @given(mixed_circuits, seeds)
+@settings(max_examples=150)
 def test_circuits_have_pytorchs_second_derivatives(circuit: Any, seed: int) -> None:
     torch = pytest.importorskip("torch")
-    assume(smooth(circuit))
+    assume(smooth(circuit) and not has_exponent_zero(circuit))
     steps, leaves = circuit
     d = drawn_like(leaves, seed)
     theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in leaves]
@@ -285,7 +297,7 @@ def test_circuits_have_pytorchs_second_derivatives(circuit: Any, seed: int) -> N
     if along.requires_grad:
         expected = torch.autograd.grad(along, theirs, allow_unused=True, materialize_grads=True)
     for bend, theirs_bend in zip(mg.hvp(loss_of(circuit), leaves, d), expected, strict=True):
-        np.testing.assert_allclose(bend, theirs_bend.numpy(), rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(bend, theirs_bend.numpy(force=True), rtol=1e-8, atol=1e-10)
 
 
 # ------------------------------------------------------------------------------------------- laws of the linear algebra
@@ -300,6 +312,7 @@ def test_pulling_is_linear(circuit: Any, one: int, two: int, scale: float) -> No
 
 
 @given(mixed_circuits, seeds)
+@settings(max_examples=150)
 def test_pushing_is_the_transpose_of_pulling(circuit: Any, seed: int) -> None:
     """<v, J u> = <Jᵀ v, u>, of the last value and of all values on the way at once."""
     steps, leaves = circuit
@@ -313,6 +326,7 @@ def test_pushing_is_the_transpose_of_pulling(circuit: Any, seed: int) -> None:
 
 
 @given(mixed_circuits, seeds)
+@settings(max_examples=150)
 def test_hessians_are_symmetric(circuit: Any, seed: int) -> None:
     """<v, H u> = <H v, u>, where the circuit has no kink."""
     assume(smooth(circuit))
