@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-oracle lint bench clean
+.PHONY: help demo test test-oracle lint docs bench clean
 .NOTPARALLEL:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test         all tests that need only Python and pip"
 	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough)"
 	@echo "make lint         ruff and mypy --strict"
+	@echo "make docs         the documentation, into docs/_build/html/index.html"
 	@echo "make bench        times against micrograd and others"
 	@echo "make clean        remove .venv and what was built"
 
@@ -30,11 +31,17 @@ lint: .venv/lint.stamp
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
+# Every page anew, its code cells run; a warning is an error, and so is a link that leads nowhere.
+docs: .venv/docs.stamp
+	$(PY) -m sphinx -q -E -a -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+	$(PY) docs/check_site.py docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(ARGS)
 
 clean:
-	rm -rf .venv dist build demo-out
+	rm -rf .venv dist build demo-out docs/_build
 
 # An interrupted or foreign .venv has no working pip: make it anew.
 .venv/pip.stamp:

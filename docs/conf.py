@@ -1,12 +1,16 @@
-"""Sphinx's settings.  `make docs` builds the site into docs/_build/html; nothing is fetched, then or when it is read."""
+"""Sphinx's settings for `make docs`.  Nothing is fetched from the network, neither by the build nor by its pages."""
 
+import inspect
+import os
 import re
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import minigrad
-from tables import pages
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from tables import pages  # noqa: E402
+
+import minigrad  # noqa: E402
 
 project = "minigrad"
 author = "The minigrad authors"
@@ -23,12 +27,17 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # they would come from the network
+IPYTHON = HERE / "_build" / "ipython"  # the cells run with nobody's own IPython settings
+(IPYTHON / "profile_default").mkdir(parents=True, exist_ok=True)
+(IPYTHON / "profile_default" / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n")
+os.environ["IPYTHONDIR"] = str(IPYTHON)
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # The API: docstrings, in the order of the source.
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # most are Any: an array, a number or a Value; the docstrings say what is meant
+toc_object_entries_show_parents = "hide"
 autosummary_generate = False
 numpydoc_show_class_members = False
 
@@ -43,6 +52,7 @@ html_sidebars = {"**": ["sidebar-nav-bs"], "index": [], "gates": []}
 html_theme_options = {
     "show_prev_next": False,
     "navbar_align": "left",
+    "header_links_before_dropdown": 8,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
@@ -62,6 +72,15 @@ def plain(app, what, name, obj, options, lines):
             lines[i] = "".join(pieces)
 
 
+def made_by_init(app, what, name, obj, options, signature, returns):
+    """A class with a __new__ of its own is made as its __init__ says."""
+    if what == "class" and "__new__" in vars(obj):
+        parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
+        return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters])), returns
+    return None
+
+
 def setup(app):
+    app.connect("autodoc-process-signature", made_by_init)
     app.connect("source-read", pages.fill)
     app.connect("autodoc-process-docstring", plain)

@@ -29,7 +29,7 @@ class Difference:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-NO_SLOPE = "Length and angle have no direction at the origin: we take the middle of the slopes around it, 0, as for a norm."
+NO_SLOPE = "A length has no slope at the origin: we take the middle of those around it, 0, as for a norm."
 SHARES = "Each side's share of the sum is one half also where both are infinite."
 TIES = "Ties share, as in maximum and minimum, where PyTorch shares them too."
 TAILS = "PyTorch takes the slope from the rounded output; we take it from the input, and keep 16 digits."
@@ -39,10 +39,10 @@ DIFFERENCES = [
     Difference("hypot", (0.0, 0.0), (0.0, [nan, nan]), NO_SLOPE),
     Difference("logaddexp", (inf, inf), (inf, [nan, nan]), SHARES),
     Difference("logaddexp", (-inf, -inf), (-inf, [nan, nan]), SHARES),
-    Difference("xlogy", (0.0, 0.0), (0.0, [0.0, nan]), "At x = 0 the function is 0 whatever y is, so its slope by y is 0."),
+    Difference("xlogy", (0.0, 0.0), (0.0, [0.0, nan]), "At x = 0 it is 0 whatever y is, so its slope by y is 0."),
     Difference("fmax", (1.0, 1.0), (1.0, [1.0, 0.0]), TIES),
     Difference("fmin", (1.0, 1.0), (1.0, [1.0, 0.0]), TIES),
-    Difference("max", ([3.0, 3.0],), (3.0, [1.0, 0.0]), TIES + " (torch.amax and max over all axes share.)", {"axis": 0}),
+    Difference("max", ([3.0, 3.0],), (3.0, [1.0, 0.0]), TIES + " torch.amax does, too.", {"axis": 0}),
     Difference("median", ([1.0, 2.0, 4.0, 8.0],), (2.0, [0.0, 1.0, 0.0, 0.0]),
                "NumPy's median, the mean of the middle two; PyTorch returns the lower one."),
     Difference("std", ([1.0, 3.0],), (math.sqrt(2.0), [-math.sqrt(0.5), math.sqrt(0.5)]),
@@ -52,15 +52,15 @@ DIFFERENCES = [
     Difference("floor_divide", (7.0, 2.0), (3.0, None), "A step has slope 0; PyTorch has no derivative for it."),
     Difference("hardsigmoid", (1.0,), (2.0 / 3.0, [float(np.float32(1.0 / 6.0))]),
                "PyTorch's slope is 1/6 in single precision, also for float64."),
-    Difference("hardsigmoid", (nan,), (nan, [0.0]), "A nan passes the gradient on, as in relu6 and hardtanh, PyTorch's too."),
+    Difference("hardsigmoid", (nan,), (nan, [0.0]), "A nan passes the gradient, as in relu6 and hardtanh."),
     Difference("celu", (-1.0,), (0.1 * math.expm1(-10.0), [4.539993585109023e-05]),
                "PyTorch keeps 1 / alpha in single precision.", {"alpha": 0.1}),
     Difference("softplus", (21.0,), (21.0, [1.0]), "PyTorch switches to a straight line at 20; we compute the curve."),
     Difference("sigmoid", (40.0,), (1.0, [0.0]), TAILS),
     Difference("tanh", (25.0,), (1.0, [0.0]), TAILS),
     Difference("expm1", (-50.0,), (-1.0, [0.0]), TAILS),
-    Difference("gelu", (-30.0,), (-0.0, [-4.420938404635643e-195]), "The tail is computed with erfc, which does not cancel."),
-    Difference("gelu", (-8.0,), (0.0, [0.0]), "tanh x + 1 cancels; we compute it as a sigmoid.", {"approximate": "tanh"}),
+    Difference("gelu", (-30.0,), (-0.0, [-4.420938404635643e-195]), "The tail comes from erfc, which does not cancel."),
+    Difference("gelu", (-8.0,), (0.0, [0.0]), "1 + tanh u cancels; it is a sigmoid, too.", {"approximate": "tanh"}),
     Difference("sinc", (1e-4,), (0.9999999835506593, [-0.00032898680957334166]),
                "Near 0 the slope is a series; the quotient loses digits (from the tenth on, here)."),
     Difference("arcsinh", (1e200,), (461.2101657793691, [0.0]), SQUARES),

@@ -69,7 +69,7 @@ def kinks(name: str) -> list[str]:
 def bends_of_elementwise(gate: Gate) -> list[str]:
     assert gate.arity is not None
     example = gate.domain[0] if isinstance(gate.domain[0], Call) else Call((), {})
-    fixed = {i: 1 for i in gate.plain}  # a mask that is true, a count of one
+    fixed = dict.fromkeys(gate.plain, 1)  # a mask that is true, a count of one
     free = [i for i in range(gate.arity) if i not in fixed]
     params = {k: v for k, v in example.params.items() if isinstance(v, float)}
     line = sorted({*LINE, *params.values()})

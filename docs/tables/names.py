@@ -10,7 +10,7 @@ NUMPY = {"select": "", "put": "", "positive": "np.positive", "getitem": "x[index
 
 
 def numpy_name(name: str) -> str:
-    """The function of NumPy that the gate answers to; empty where NumPy has none.  (np.select and np.put are others.)"""
+    """The function of NumPy that the gate answers to, or nothing.  (np.select and np.put are other functions.)"""
     if name in NUMPY:
         return NUMPY[name]
     if hasattr(np, name):

@@ -1,4 +1,4 @@
-"""Markdown for the places in the pages that say {{ gate_tables }}, {{ api minigrad.optim }} and so on: see `GENERATED`."""
+"""Markdown for the places in the pages that say {{ gate_tables }}, {{ api minigrad.optim }} and so on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import minigrad as mg
 from minigrad import gates
 from minigrad.gates import operators
 from minigrad.gates.registry import COMPOSED, REGISTRY
-from minigrad.gates.table import Entry, Statement, describe_gate, entry, signature
+from minigrad.gates.table import Entry, Statement, entry, signature
 
 from .differences import DIFFERENCES, Difference, ours, power_rows
 from .kinks import kinks, number
@@ -66,7 +66,7 @@ def title(family: str) -> str:
     return TITLES.get(family, family.replace("_", " ").capitalize())
 
 
-# ------------------------------------------------------------------------------------------------------ the gate table
+# ------------------------------------------------------------------------------------------------------- the gate table
 def gate_tables() -> str:
     """A section and a table per family."""
     parts = []
@@ -81,7 +81,7 @@ def table_row(name: str) -> str:
     if name == "power":
         bends = '<p>See <a href="#powers">the table of powers</a>.</p>'
     outside = [escape(text) for text in (numpy_name(name), torch_name(name)) if text]
-    elsewhere = "".join([f"<p><code>{text}</code></p>" for text in outside])
+    elsewhere = "".join([f"<p><code>{breakable(text)}</code></p>" for text in outside])
     if name in COMPOSED:
         forward = f"<p>{html_text(summary(COMPOSED[name]))}</p>"
         derivative = "<p>that of the gates it is made of</p>"
@@ -91,11 +91,16 @@ def table_row(name: str) -> str:
         forward = html_statement(row.formula) + "".join([f"<p>{html_text(text)}</p>" for text in row.comments])
         derivative = html_derivatives(row)
         symbol = REGISTRY[name].symbol if REGISTRY[name].symbol != name else ""
-        source = f"{row.file}:{row.line}"
+        source = f"{Path(row.file).name}:{row.line}"
     badge = f' <span class="symbol" title="in drawings">{escape(symbol)}</span>' if symbol else ""
-    link = f'<a href="{api_link(name)}"><code>{name}</code></a>'
-    first = f'<p>{link}{badge}</p><p class="source">{source}</p>'
+    link = f'<a href="{api_link(name)}"><code>{breakable(name)}</code></a>'
+    first = f'<p>{link}{badge}</p><p class="source">{breakable(source)}</p>'
     return html_row(GATE, [first, forward, derivative, bends, elsewhere], id=name)
+
+
+def breakable(name: str) -> str:
+    """A name that may continue on the next line after a dot or an underscore."""
+    return re.sub(r"([._:])", r"\1<wbr>", name)
 
 
 def api_link(name: str) -> str:
@@ -149,8 +154,8 @@ def summary(function: Callable[..., Any]) -> str:
 
 def source_of(function: Callable[..., Any]) -> str:
     inner = inspect.unwrap(function)
-    file = Path(inspect.getsourcefile(inner) or "").relative_to(Path(mg.__file__).parent)
-    return f"{file.as_posix()}:{inner.__code__.co_firstlineno + 1}"  # below its decorator
+    file = Path(inspect.getsourcefile(inner) or "")
+    return f"{file.name}:{inner.__code__.co_firstlineno + 1}"  # below its decorator
 
 
 # ------------------------------------------------------------------------------------------------- the API of the gates
@@ -170,32 +175,40 @@ def gate_entries() -> str:
 
 
 def entry_text(name: str) -> str:
-    """The docstring of a gate without its first line, which repeats the signature, as Markdown."""
-    first, *lines = describe_gate(REGISTRY[name]).split("\n")
-    kind = first.rpartition(": ")[2]
+    """What the row of a gate says, as Markdown."""
+    gate, row = REGISTRY[name], entry(name)
     outside = [f"`{text}`" for text in (numpy_name(name), torch_name(name)) if text]
-    called = f" Elsewhere: {', '.join(outside)}." if outside else ""
-    hidden = "" if hasattr(mg, name) else " Used by derivatives; not at the top level."
-    row = entry(name)
-    link = f'<a href="../gates.html#{name}">In the table</a>; {row.file}:{row.line}.'
-    text = [f"{kind[0].upper()}{kind[1:]}{called}{hidden} {link}"]
-    return "\n".join([*text, "", "```text", "\n".join(lines).strip(), "```"] if any(lines) else text)
+    text = ["An elementwise gate." if gate.elementwise else "A gate." if gate.differentiable else "A raw result."]
+    text += [f"In NumPy and PyTorch: {', '.join(outside)}."] if outside else []
+    text += [] if hasattr(mg, name) else ["Used by derivatives; not at the top level."]
+    text.append(f'<a href="../gates.html#{name}">In the table</a>; {row.file}:{row.line}.')
+    items = [f"computes {markdown(row.formula)}"]
+    verb = "derivative" if gate.local is not None else "sends back"
+    for wire, rule in row.derivatives:
+        towards = "" if len(row.derivatives) == 1 else f" by `{wire}`" if gate.local is not None else f" to `{wire}`"
+        items.append(f"{verb}{towards}: {markdown(rule)}")
+    items += [plain_markdown(comment) for comment in row.comments]
+    return "\n".join([" ".join(text), "", *[f"- {item}" for item in items]])
 
 
-# ------------------------------------------------------------------------------------------------- the rest of the API
+def markdown(statement: Statement) -> str:
+    return " — ".join([f"`{statement.code}`", *[plain_markdown(note) for note in statement.notes]])
+
+
+# -------------------------------------------------------------------------------------------------- the rest of the API
 def api(module: str, *names: str) -> str:
     """A summary and the entries of some names of a module, or of all that its `__all__` promises but modules."""
     home = importlib.import_module(module)
     things = {name: getattr(home, name) for name in names or home.__all__}
     things = {name: thing for name, thing in things.items() if not inspect.ismodule(thing)}
-    lines = [".. autosummary::", "   :nosignatures:", ""]
-    lines += [f"   {module}.{name}" for name, thing in things.items() if not isinstance(thing, mg.Gate)]
+    things = {name: thing for name, thing in things.items() if not isinstance(thing, mg.Gate)}  # they have a page
+    paths = {name: "minigrad" if getattr(mg, name, None) is thing else module for name, thing in things.items()}
+    lines = [".. autosummary::", "   :nosignatures:", "", *[f"   {paths[name]}.{name}" for name in things]]
     for name, thing in things.items():
-        if isinstance(thing, mg.Gate):
-            continue  # the page of the gates has it
-        lines += ["", f".. auto{'class' if inspect.isclass(thing) else 'function'}:: {module}.{name}"]
+        lines += ["", f".. auto{'class' if inspect.isclass(thing) else 'function'}:: {paths[name]}.{name}"]
         if inspect.isclass(thing) and not issubclass(thing, Exception):
-            lines += ["   :show-inheritance:", f"   :members: {', '.join(own_members(thing))}"]
+            bases = [] if thing.__bases__ == (object,) else ["   :show-inheritance:"]
+            lines += [*bases, f"   :members: {', '.join(own_members(thing))}"]
     return "\n".join(["```{eval-rst}", *lines, "```"])
 
 
@@ -206,7 +219,7 @@ def own_members(thing: Any) -> list[str]:
     return [name for name in public if inspect.getdoc(inspect.getattr_static(thing, name)) or thing is not mg.Value]
 
 
-# ------------------------------------------------------------------------------------------- conventions and differences
+# ------------------------------------------------------------------------------------------ conventions and differences
 def powers() -> str:
     rows = "".join([html_row(POWER, [f"<p>{number(x)}</p>" for x in row]) for row in power_rows()])
     return html_table(POWER, rows, "small")

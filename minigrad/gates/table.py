@@ -189,7 +189,7 @@ class Module:
         if isinstance(rule, ast.Call) and called(rule) == "scipy":  # scipy("erf"): a function of scipy.special
             return Statement(f"scipy.special.{ast.literal_eval(rule.args[0])}({', '.join(names)})")
         if isinstance(rule, ast.Constant) and rule.value is None:
-            return Statement("none", ("No gradient flows here.",))
+            return Statement("none")
         body: ast.expr = rule.body if isinstance(rule, ast.Lambda) else rule
         if isinstance(rule, (ast.Name, ast.Attribute)) and ast.unparse(rule) not in self.constants:
             arguments: list[ast.expr] = [ast.Name(name) for name in names]
