@@ -24,8 +24,8 @@ PACKAGES = {  # what `minigrad info` looks for, and the extra that brings it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told,
-    130 after Ctrl-C.
+    """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told or
+    a gate that is wrong, 130 after Ctrl-C.
 
     >>> main(["info"])  # doctest: +ELLIPSIS
     minigrad ...
@@ -38,10 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="the tour: circuits, gradient checks, digits, moons, the spiral")
     demo.add_argument("--quick", action="store_true", help="train for a shorter time")
     demo.add_argument("--out", default="demo-out", metavar="DIR", help="the folder for the page (default: %(default)s)")
+    check = commands.add_parser("check", help="are the derivatives of gates right? of the catalogue, or of your file")
+    check.add_argument("what", nargs="*", metavar="GATE|FILE.py", help="names of gates, files that define some; or all")
     given = parser.parse_args(arguments)
     try:
         if given.command == "info":
             print(info())
+        elif given.command == "check":
+            from .check_gates import check_gates
+
+            return 0 if check_gates(given.what) else 1
         else:
             from .demo import run
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .differences import Kink, Probe, Tolerance, judge
+from .differences import Kink, Measured, Probe, Tolerance, judge
 from .errors import GradcheckError, GradientError
 from .transforms import grad, jvp
 from .tree import tree_leaves
@@ -32,8 +32,8 @@ class Pair(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The largest |a - n| / max(|a|, |n|); numbers below 1e-8 are compared with that."""
-        size = np.maximum(np.maximum(np.abs(self.analytic), np.abs(self.numeric)), 1e-8)
+        """The largest |a - n| / max(|a|, |n|); numbers below 1e-6, where rounding rules, count as 1e-6."""
+        size = np.maximum(np.maximum(np.abs(self.analytic), np.abs(self.numeric)), 1e-6)
         with np.errstate(all="ignore"):
             errors = np.abs(self.analytic - self.numeric) / size
         return float(np.max(errors[np.isfinite(errors)], initial=0.0))
@@ -145,15 +145,15 @@ class Comparison:
             mistake = None
             seen = []
             for probe in probes:
-                found = judge(probe, start, self.near)
-                bad = found.kind in ("wrong", "noise")
-                seen.append((probe.analytic, np.nan if found.kind == "kink" else found.slope, bad))
-                if found.kind == "kink":
-                    kinks.append(Kink(self.order, k, probe.index, found.left, found.right, probe.analytic))
+                found = self.judge(probe, start)
+                bad, smooth = found.kind in ("wrong", "noise"), found.kind in ("right", "wrong", "noise")
+                seen.append((probe.analytic, found.slope if smooth else np.nan, bad))
+                if not smooth:
+                    kinks.append(Kink(found.kind, self.order, k, probe.index, found.left, found.right, probe.analytic))
                 elif bad and mistake is None:
                     if self.mode == "directions" and found.kind == "wrong":
                         probe = self.worst_entry(k, a, start, rounding)
-                        found = judge(probe, start, self.near)
+                        found = self.judge(probe, start)
                     mistake = Mistake(
                         found.kind, self.order, k, probe.index, probe.analytic, found.slope, found.left, found.right
                     )
@@ -163,6 +163,9 @@ class Comparison:
             if mistake := mistake or self.forward(k, a, rounding):
                 return mistake
         return None
+
+    def judge(self, probe: Probe, start: Any) -> Measured:
+        return judge(probe, start, self.near, of_slopes=self.order == 2)
 
     # ------------------------------------------------------------------------------------------------- both passes
     def backward(self) -> tuple[list[Any], float]:
@@ -258,7 +261,7 @@ class Comparison:
             half = np.zeros(d.size)
             half[left[: len(left) // 2]] = d[left[: len(left) // 2]]
             probe = self.direction(k, (), a, half.reshape(np.shape(a)), rounding)
-            wrong = judge(probe, start, self.near).kind in ("wrong", "noise")
+            wrong = self.judge(probe, start).kind in ("wrong", "noise")
             left = left[: len(left) // 2] if wrong else left[len(left) // 2 :]
         index = tuple([int(i) for i in np.unravel_index(left[0], np.shape(a))])
         return self.entry(k, index, a, rounding)

@@ -105,8 +105,8 @@ def replay(node: Value) -> Iterator[Suspect]:
     wires, (_, *args), params = node._saved or (node.inputs, (None, *map(raw, node.inputs)), {})
     moving = [i for i, x in enumerate(wires) if isinstance(x, Value) and x.requires_grad]
     points = [args[i] for i in moving]
-    if not all([isinstance(x, float) or getattr(x, "dtype", None) == np.float64 for x in [*points, node._raw]]):
-        return  # several outputs, or float32: not to be checked alone
+    if not all([isinstance(x, float) or getattr(x, "dtype", None) == np.float64 for x in points]):
+        return  # float32, or what picks one of several outputs: not to be checked alone
 
     def call(*xs: Any) -> Any:
         inputs = list(args)
@@ -138,7 +138,7 @@ def alone(suspect: Suspect, mistake: Mistake) -> str | None:
         order = "in forward mode" if found.kind == "forward" else "in second order"
         return f"{where}, {order} only. Likely mistake: {unrecorded(suspect, found.argument)}"
     words = "Check it on small arrays to learn the likely mistake."
-    if small([*suspect.points, suspect.node._raw], 300):
+    if small([*suspect.points, *tree_leaves(suspect.node._raw)], 300):
         words = likely_mistake(take_samples(suspect.call, suspect.points), found.argument, gate, suspect.wires)
     return f"{where}: it states {found.analytic:.6g} where differences say {found.numeric:.6g}. {words}"
 
@@ -151,7 +151,7 @@ def refused(suspect: Suspect) -> str | None:
     """For a gate whose rule fails or gives a wrong shape."""
     node, gate = suspect.node, suspect.node.gate
     assert gate is not None
-    if node._saved is None:
+    if node._saved is None or isinstance(node._raw, tuple):
         return None
     g = np.ones(node.shape) if node.shape else 1.0
     try:
@@ -178,6 +178,9 @@ def unrecorded(suspect: Suspect, k: int) -> str:
     """Which number a rule takes out of the graph, so that the derivative of the derivative is lost."""
     gate, i = suspect.node.gate, suspect.wires[k]
     assert gate is not None
+    remedy = "Write it with gates and operators on its arguments themselves, which record themselves."
+    if isinstance(suspect.node._raw, tuple):
+        return f"its vjp computes with raw numbers (.data, float(), math or plain NumPy arrays). {remedy}"
     _, args, params = suspect.node._saved or ((), (suspect.node._raw, *map(raw, suspect.node.inputs)), {})
     g = () if gate.local is not None else (np.ones(suspect.node.shape) if suspect.node.shape else 1.0,)
     names = [*["g"][: len(g)], "out", *[f"input {j}" for j in range(len(args) - 1)]]
@@ -192,7 +195,6 @@ def unrecorded(suspect: Suspect, k: int) -> str:
         return sent if gate.arity is not None else sent[i]
 
     statement = "local" if gate.local is not None else "vjp"
-    remedy = "Write it with gates and operators on its arguments themselves, which record themselves."
     try:
         points = [inputs[j] for j in moving]
         plain, recorded = rule(*points), rule(*map(Value, points))

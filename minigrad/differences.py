@@ -20,12 +20,13 @@ NEGLIGIBLE = 1e-8  # rounding up to here excuses a gradient that is 0 where diff
 
 
 class Kink(NamedTuple):
-    """A place where the slopes on the left and on the right differ, and the gradient lies between them.
+    """A place without a slope in the ordinary sense, where the gradient is still as good as it can be.
 
-    `index` is that of the entry, or the number of the direction; a side that is not in the domain is nan, and a
-    slope that grows without bound is infinite.  Equal slopes: the function jumps there.
+    `kind`: "kink", the slopes on the left and on the right differ, and the gradient lies between them; "edge", one
+    side is outside the domain (its slope is nan); "vertical", the slopes are infinite; "jump", the function jumps.  `index` is that of the entry, or the number of the direction.
     """
 
+    kind: str
     order: int
     argument: int
     index: tuple[int, ...]
@@ -34,18 +35,15 @@ class Kink(NamedTuple):
     analytic: float
 
     def __str__(self) -> str:
-        at = f"order {self.order}, argument {self.argument}{list(self.index) if self.index else ''}"
-        if np.isnan(self.left) or np.isnan(self.right):
+        at = f"order {self.order}, argument {self.argument}{list(self.index) if self.index else ''}: {self.kind}"
+        if self.kind == "edge":
             side, slope = ("left", self.right) if np.isnan(self.left) else ("right", self.left)
-            words = f"edge of the domain, nothing on the {side}, slope {slope:.6g} on the other side"
-        else:
-            kind = "kink" if self.left != self.right else "jump within a step" if np.isfinite(self.left) else "vertical"
-            words = f"{kind}, slope {self.left:.6g} on the left, {self.right:.6g} on the right"
-        return f"{at}: {words}, gradient {self.analytic:.6g}"
+            return f"{at} of the domain, nothing on the {side}, slope {slope:.6g}, gradient {self.analytic:.6g}"
+        return f"{at}, slope {self.left:.6g} on the left, {self.right:.6g} on the right, gradient {self.analytic:.6g}"
 
 
 class Measured(NamedTuple):
-    """What differences say about a gradient: `kind` is "right", "kink", "wrong" or "noise" (they can't tell)."""
+    """What differences say about a gradient: `kind` is "right", "wrong", "noise" (they can't tell) or a kink's."""
 
     kind: str
     slope: float
@@ -83,20 +81,41 @@ class Side(NamedTuple):
     error: float
 
 
-def judge(probe: Probe, start: Any, near: Tolerance) -> Measured:
-    """Compare the gradient of a probe with the slope of the sum of its line, which is at `start` for a step of 0."""
-    _, a, line, h, _, rounding = probe
-    (t, ahead), (s, behind) = line(h), line(-h)
-    right, left = total(ahead - start) / t, total(behind - start) / s
-    centre = total(ahead - behind) / (t - s)
-    slack = 8.0 * rounding / h
+def judge(probe: Probe, start: Any, near: Tolerance, *, of_slopes: bool = False) -> Measured:
+    """Compare the gradient of a probe with the slope of the sum of its line, which is at `start` for a step of 0.
+
+    With `of_slopes` the line is itself a first derivative: where that jumps, no gradient of it can be wrong.
+    """
+    a, slack = probe.analytic, 8.0 * probe.rounding / probe.h
+    left, right, centre = chords(probe, start, probe.h)
     bent = abs(right - left) > 0.01 * max(abs(right), abs(left)) + slack
     if abs(a - centre) <= near(a, centre, slack) and not bent:
         return Measured("right", centre)
-    return weigh(a, one_side(probe, -1.0), one_side(probe, 1.0), near, centre)
+    sides = one_side(probe, -1.0), one_side(probe, 1.0)
+    found = weigh(a, *sides, near)
+    if found.kind != "noise" and np.isfinite(a) and jumps(probe, start, *sides):
+        return found._replace(kind="jump") if of_slopes or found.kind != "wrong" else found
+    return found
 
 
-def weigh(a: float, left: Side, right: Side, near: Tolerance, centre: float) -> Measured:
+def chords(probe: Probe, start: Any, h: float) -> tuple[float, float, float]:
+    """The slopes of the chords from -h to 0, from 0 to h, and from -h to h."""
+    (t, ahead), (s, behind) = probe.line(h), probe.line(-h)
+    return total(behind - start) / s, total(ahead - start) / t, total(ahead - behind) / (t - s)
+
+
+def jumps(probe: Probe, start: Any, left: Side, right: Side) -> bool:
+    """Whether chords to the point depart from the slopes beside it, the more the shorter they are."""
+    gaps = []
+    for h in (probe.h, probe.h / 64.0, probe.h / 4096.0):
+        back, forth, _ = chords(probe, start, h)
+        gaps.append(np.max([abs(back - left.slope), abs(forth - right.slope)]))  # nan: at an edge there is no jump
+    grows = gaps[1] > 20.0 * gaps[0] and gaps[2] > 20.0 * gaps[1]
+    return bool(grows and gaps[0] * probe.h > 100.0 * probe.rounding)
+
+
+def weigh(a: float, left: Side, right: Side, near: Tolerance) -> Measured:
+    """What the slopes on both sides say about the gradient `a`."""
     sides = [side for side in (left, right) if not np.isnan(side.slope)]
     if not sides:
         return Measured("noise" if np.isfinite(a) else "wrong", np.nan)
@@ -106,17 +125,17 @@ def weigh(a: float, left: Side, right: Side, near: Tolerance, centre: float) -> 
     if len(sides) == 2 and high - low <= max(5.0 * (left.error + right.error), near.rtol * size):  # smooth
         slope = min(sides, key=lambda side: side.error).slope
         if abs(a - slope) <= near(a, slope, error):
-            jumps = abs(centre) > 1e3 * max(size, near(a, slope, error))
-            return Measured("kink", slope, slope, slope) if jumps else Measured("right", slope)
-        unsure = abs(a - slope) <= near.rtol * size + error
-        return Measured("noise" if unsure else "wrong", slope)
-    middle = sides[0].slope if len(sides) == 1 else 0.5 * (low + high) if np.isfinite(low + high) else high
+            return Measured("right", slope, slope, slope)
+        return Measured("noise" if abs(a - slope) <= near.rtol * size + error else "wrong", slope)
     slack = near(a, size, error)
+    slope = low if len(sides) == 1 else 0.5 * (low + high) if np.isfinite(low + high) else high
     if any([side.error > 0.05 * size for side in sides]):
         kind = "noise"
+    elif low - slack <= a <= high + slack:
+        kind = "edge" if len(sides) == 1 else "kink" if low != high else "vertical"
     else:
-        kind = "kink" if low - slack <= a <= high + slack else "wrong"
-    return Measured(kind, middle, left.slope, right.slope)
+        kind = "wrong"
+    return Measured(kind, slope, left.slope, right.slope)
 
 
 def one_side(probe: Probe, sign: float) -> Side:

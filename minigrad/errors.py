@@ -24,7 +24,7 @@ class GradientError(MinigradError, RuntimeError):
 
 
 class GradcheckError(MinigradError, AssertionError):
-    """A stated derivative that disagrees with finite differences; `.report` holds both, as far as they were compared."""
+    """A stated derivative that disagrees with finite differences; `.report` has both, as far as they were compared."""
 
     report: Any = None
 

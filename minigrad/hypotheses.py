@@ -166,6 +166,8 @@ def factor(w: Wire) -> str | None:
     why = reasons.get(name, [])
     if x.shape != out.shape and stretches(x.shape, out.shape) and abs(c * out.size / x.size - 1.0) < 1e-3:
         why = [f"not un-broadcast: the input {x.shape} was stretched to {out.shape}; sum over that axis, don't average"]
+    elif not why and all([s.sent[w.k].shape == s.g.shape for s in w.samples]) and w.all(lambda s: s.g**2 / w.true(s)):
+        why = ["1 over it, divided where it should be multiplied"]
     elif fits:
         why = [*why, f"{fits[0]}, {'by which an average divides' if c > 1.0 else 'averaged where it should be summed'}"]
     return f"a constant factor, {name} times the right gradient{': ' if why else ''}{'; or '.join(why)}"
@@ -309,6 +311,8 @@ def other_axis(w: Wire) -> str | None:
             return f"the wrong axis: right if axes {i} and {j} of the upstream gradient were exchanged"
         listed = w.gate is not None and w.gate.vjp is not None and w.gate.arity is not None
         if listed and all([same(rule(s), w.true(s)) for s in w.samples]):
+            if len(w.wires) > 1:
+                return "the factors of a product stand in the wrong order (which is on the left, which transposed?)"
             return f"the wrong axis: the rule works along axis {i} or {j} where the forward rule takes the other"
     for axis in range(w.samples[0].args[w.k].ndim):
         if w.all(lambda s, axis=axis: np.flip(w.true(s), axis)):  # type: ignore[misc]

@@ -8,94 +8,40 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import sampling
 from minigrad.gates import REGISTRY
 from minigrad.gates.registry import Call
+from minigrad.sampling import BINARY_SHAPES, UNARY_SHAPES, is_float
 
 
-class Case(NamedTuple):
-    """One way to call a gate: an entry per wire (a shape, or a raw mask) with its range, and the parameters.
-
-    A gate with several outputs has a case for each of them.
-    """
-
-    name: str
-    shapes: tuple[Any, ...]
-    ranges: tuple[tuple[float, float], ...]
-    params: dict[str, Any]
-    output: int | None = None
-
-    @property
-    def gate(self) -> mg.Gate:
-        return REGISTRY[self.name]
-
-    @property
-    def differentiable(self) -> bool:
-        return self.gate.local is not None or self.gate.vjp is not None
-
-    @property
-    def joint(self) -> bool:
-        """Any number of wires, given as a list: concatenate([a, b])."""
-        return self.differentiable and self.gate.arity is None
-
-    def sample(self, rng: np.random.Generator) -> list[Any]:
-        """Floats for the shape (), float64 arrays for other shapes, masks as they are."""
-        drawn = []
-        for shape, (low, high) in zip(self.shapes, self.ranges, strict=True):
-            if isinstance(shape, tuple):
-                x = rng.uniform(low, high, shape)
-                drawn.append(float(x) if shape == () else x)
-            else:
-                drawn.append(shape)
-        return drawn
-
-    def call(self, *inputs: Any) -> Any:
-        """The gate on these inputs; a gate with any number of wires takes them as a list."""
-        out = self.gate(list(inputs), **self.params) if self.joint else self.gate(*inputs, **self.params)
-        return out if self.output is None else out[self.output]
+class Case(sampling.Case):
+    """One way to call a gate."""
 
     def total(self, *inputs: Any) -> Any:
         """One number made of all outputs, each with a weight of its own; on raw numbers and on Values."""
         out = self.call(*inputs)
         return mg.sum(out * weights(out.shape)) if hasattr(out, "shape") and out.shape else out * 0.7
 
-    def __str__(self) -> str:
-        shapes = ",".join(str(s).replace(" ", "") if isinstance(s, tuple) else "mask" for s in self.shapes)
-        params = ",".join(f"{k}={v}".replace(" ", "").replace("\n", "") for k, v in self.params.items())
-        return f"{self.name}[{shapes}]{params}" + ("" if self.output is None else f"[{self.output}]")
-
 
 def weights(shape: tuple[int, ...]) -> Any:
     return np.random.default_rng(7).uniform(0.5, 1.5, shape)
 
 
-UNARY_SHAPES = [((),), ((2, 3),)]
-BINARY_SHAPES = [((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 2, 3), (2, 1))]
-
-
-def cases_of(name: str) -> list[Case]:
-    domain = REGISTRY[name].domain
-    if isinstance(domain[0], Call):
-        cases = [Case(name, c.shapes, ((c.low, c.high),) * len(c.shapes), c.params) for c in domain]
-        return [part for case in cases for part in per_output(case)]
-    if len(domain) == 1:
-        return [Case(name, shapes, tuple(domain), {}) for shapes in UNARY_SHAPES]
-    assert len(domain) == 2, f"{name}: a gate of {len(domain)} wires states example calls"
-    return [Case(name, shapes, tuple(domain), {}) for shapes in BINARY_SHAPES]
-
-
-def per_output(case: Case) -> list[Case]:
+def per_output(case: sampling.Case) -> list[Case]:
+    """A gate with several outputs has a case for each of them."""
+    case = Case(*case)
     out = case.call(*case.sample(np.random.default_rng(0)))
     return [case._replace(output=i) for i in range(len(out))] if isinstance(out, tuple) else [case]
 
 
 def more(name: str, *shapes: Any, **params: Any) -> Case:
-    return Case(name, shapes, ((-2.0, 2.0),) * len(shapes), params)
+    return Case(REGISTRY[name], shapes, ((-2.0, 2.0),) * len(shapes), params)
 
 
 # Parameters and shapes that the catalogue's own examples leave out, and where such gates tend to break.
@@ -144,7 +90,7 @@ MORE = [
     more("matmul", (3,), (2, 4, 3, 2)),
     more("matmul", (0, 3), (3, 2)),
 ]
-CASES = [case for name in REGISTRY for case in cases_of(name)] + MORE
+CASES = [part for gate in REGISTRY.values() for case in sampling.cases_of(gate) for part in per_output(case)] + MORE
 DIFFERENTIABLE = [case for case in CASES if case.differentiable]
 ELEMENTWISE = [case for case in DIFFERENTIABLE if case.gate.elementwise and not isinstance(case.gate.domain[0], Call)]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -154,10 +100,6 @@ each_differentiable = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
 def leaves(inputs: list[Any]) -> list[Any]:
     """Values of the float inputs; masks stay raw."""
     return [mg.Value(x) if is_float(x) else x for x in inputs]
-
-
-def is_float(x: Any) -> bool:
-    return isinstance(x, float) or getattr(x, "dtype", None) in (np.float64, np.float32)
 
 
 def raw(x: Any) -> Any:
@@ -460,7 +402,7 @@ BROADCAST = [case for case in ELEMENTWISE if len(case.shapes) == 2 and len(set(c
 def test_broadcasting_is_tiling_by_hand(case: Case, rng: np.random.Generator) -> None:
     inputs = case.sample(rng)
     shape = np.broadcast_shapes(*map(np.shape, inputs))
-    tiled = Case(case.name, (shape, shape), case.ranges, case.params)
+    tiled = Case(case.gate, (shape, shape), case.ranges, case.params)
     full = total_gradients(tiled, [np.array(np.broadcast_to(x, shape)) for x in inputs])
     for x, got, tile in zip(inputs, total_gradients(case, inputs), full, strict=True):
         expected = tile

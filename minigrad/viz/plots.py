@@ -1,4 +1,4 @@
-"""Curves and regions with matplotlib (the `plot` extra): how training went, and what a classifier of the plane learned.
+"""Pictures with matplotlib (the `plot` extra): how training went, what was learned, and whether gradients are right.
 
 Figures are returned, never shown: write them with `figure.savefig("loss.svg")`.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DtypeError, MinigradError, MissingExtraError, ShapeError
 from ..value import Value, no_grad
 
-__all__ = ["decision_boundary", "plot_history"]
+__all__ = ["decision_boundary", "plot_gradcheck", "plot_history"]
 
 # Okabe and Ito's colours, told apart in every common kind of colour blindness; the markers repeat what they say.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -115,6 +115,59 @@ def decide(out: Any, y: Any, n: int) -> tuple[Any, Any, Any]:
             f"{len(classes)}: {classes}. Return labels, or a score per class."
         )
     return classes, (out > 0).astype(int), out
+
+
+def plot_gradcheck(report: Any) -> Any:
+    """What a `GradcheckReport` compared, as a matplotlib `Figure`: per order, the gradient over the differences.
+
+    What is right lies on the diagonal; what disagrees is ringed, and the first mistake is named.  A bar from the slope
+    on the left to that on the right is a kink.  The report of a failed check is in `GradcheckError.report`.  Raises
+    `MinigradError` for a report that compared nothing.
+    """
+    orders = sorted({pair.order for pair in report.pairs})
+    if not orders:
+        raise MinigradError(f"plot_gradcheck: nothing was compared: {report.mistake}.")
+    figure = new_figure(width=5.0 * len(orders))
+    for axes, order in zip(figure.subplots(1, len(orders), squeeze=False)[0], orders, strict=True):
+        for pair in [pair for pair in report.pairs if pair.order == order]:
+            color, marker = COLORS[pair.argument % len(COLORS)], MARKERS[pair.argument % len(MARKERS)]
+            numeric, analytic, wrong = (np.ravel(x) for x in (pair.numeric, pair.analytic, pair.wrong))
+            style = {"s": 24, "edgecolors": "#ffffff", "linewidths": 0.4, "zorder": 3}
+            axes.scatter(numeric, analytic, color=color, marker=marker, label=f"argument {pair.argument}", **style)
+            if wrong.any():
+                ring = {
+                    "s": 130,
+                    "facecolors": "none",
+                    "edgecolors": "#b00020",
+                    "linewidths": 1.5,
+                    "label": "disagrees",
+                }
+                axes.scatter(numeric[wrong], analytic[wrong], **ring, zorder=4)
+        bars = [kink for kink in report.kinks if kink.order == order and kink.kind == "kink"]
+        bars = [kink for kink in bars if np.isfinite([kink.left, kink.right]).all()]
+        for i, kink in enumerate(bars):
+            ends = {"color": "#5f6368", "marker": "|", "label": "kink: left to right slope" if i == 0 else None}
+            axes.plot([kink.left, kink.right], [kink.analytic, kink.analytic], **ends, zorder=2)
+        axes.axline((0.0, 0.0), slope=1.0, color="#5f6368", linestyle="--", linewidth=0.8, zorder=1)
+        name_mistake(axes, report.mistake, order)
+        axes.set(xlabel="differences", ylabel="gradient", title=f"order {order}")
+        axes.grid(alpha=0.3)
+        axes.margins(0.12)
+        handles, labels = axes.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axes.legend(unique.values(), unique.keys(), loc="best")
+    return figure
+
+
+def name_mistake(axes: Any, mistake: Any, order: int) -> None:
+    """The place of the mistake beside its point, if it has one."""
+    if mistake is None or mistake.order != order or not np.isfinite([mistake.analytic, mistake.numeric]).all():
+        return
+    index = f"[{', '.join(map(str, mistake.index))}]" if mistake.index else ""
+    place, offset = (mistake.numeric, mistake.analytic), (8, 8)
+    box = {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+    text = f"argument {mistake.argument}{index}"
+    axes.annotate(text, place, offset, textcoords="offset points", color="#b00020", bbox=box, zorder=5)
 
 
 def new_figure(width: float = 5.0) -> Any:

@@ -1,0 +1,138 @@
+"""`minigrad check`: the derivatives of the catalogue, of some gates, or of those in a user's file, line by line."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .check import gradcheck
+from .errors import GradcheckError, MinigradError
+from .gates import REGISTRY
+from .gates.registry import COMPOSED
+from .sampling import cases_of, is_float
+from .value import Gate
+
+__all__ = ["check_gate", "check_gates"]
+
+EXAMPLES = """
+State example calls, a shape for each wire and the parameters:
+    from minigrad.gates.registry import call
+    {name}.domain = [call((2, 3), (3, 4)), call((2, 3), (3, 4), low=0.1, high=2.0, axis=0)]"""
+
+
+class Outcome(NamedTuple):
+    """What a check of one gate found: "right", "wrong" or "unchecked", and why."""
+
+    verdict: str
+    error: float = 0.0
+    kinks: int = 0
+    why: str = ""
+
+
+def check_gates(wanted: Sequence[str] = (), say: Callable[[str], Any] = print) -> bool:
+    """Check each gate in first and second order, say a line about each and a summary; whether all are right.
+
+    `wanted` names gates of the catalogue and files that define gates; nothing means the whole catalogue.  Raises
+    `MinigradError` for unknown names, and for files that are missing, don't import or define no gate.
+
+    >>> check_gates(["exp"])  # doctest: +ELLIPSIS
+    gate                      orders  worst error  kinks
+    exp                       1 2         ...          0  right
+    1 gate: 1 right.
+    True
+    """
+    gates = [gate for name in wanted for gate in find(name)] or list(REGISTRY.values())
+    checked = list({id(gate): gate for gate in gates if gate.differentiable}.values())
+    say("gate                      orders  worst error  kinks")
+    verdicts = []
+    for gate in checked:
+        found = check_gate(gate)
+        verdicts.append(found.verdict)
+        if found.verdict == "right":
+            say(f"{gate.name:<24}  1 2     {found.error:11.1e}  {found.kinks:5d}  right")
+        else:
+            say(f"{gate.name:<24}  {found.verdict.upper()}\n    " + found.why.replace("\n", "\n    "))
+    counts = ", ".join([f"{n} {kind}" for kind in ("right", "wrong", "unchecked") if (n := verdicts.count(kind))])
+    say(f"{len(checked)} {'gate' if len(checked) == 1 else 'gates'}: {counts}.")
+    if plain := len({id(gate) for gate in gates}) - len(checked):
+        say(f"{plain} more {'has' if plain == 1 else 'have'} no derivative to check (comparisons and questions).")
+    return set(verdicts) <= {"right"}
+
+
+def check_gate(gate: Gate) -> Outcome:
+    """Gradcheck of all example calls of a gate, up to the first that fails."""
+    rng = np.random.default_rng(0)
+    error, kinks = 0.0, 0
+    try:
+        cases = cases_of(gate)
+    except ValueError as reason:
+        return Outcome("unchecked", why=f"{reason}{EXAMPLES.format(name=gate.name)}")
+    for case in cases:
+        inputs = case.sample(rng)
+        try:
+            case.call(*inputs)
+        except Exception as reason:  # the user's own rule: it may raise anything
+            why = f"{case} can't be called: {type(reason).__name__}: {reason}.{EXAMPLES.format(name=gate.name)}"
+            return Outcome("unchecked", why=why)
+
+        def f(*xs: Any, case: Any = case, inputs: Any = inputs) -> Any:
+            moving = iter(xs)
+            return case.call(*[next(moving) if is_float(x) else x for x in inputs])
+
+        try:
+            report = gradcheck(f, *[x for x in inputs if is_float(x)], order=2)
+        except GradcheckError as mistake:
+            return Outcome("wrong", why=f"{case}: {mistake}")
+        except Exception as reason:  # a rule that fails on recorded or on raw numbers
+            return Outcome("wrong", why=f"{case}: its derivative failed: {type(reason).__name__}: {reason}")
+        error, kinks = max(error, report.max_error), kinks + len(report.kinks)
+    return Outcome("right", error, kinks)
+
+
+def find(name: str) -> Iterator[Gate]:
+    """The gates meant by a name or a file."""
+    if name.endswith(".py") or "/" in name or Path(name).is_file():
+        yield from gates_in(Path(name))
+    elif name in REGISTRY:
+        yield REGISTRY[name]
+    elif name in COMPOSED:
+        raise MinigradError(f"check: {name} is composed of gates and states no derivative; its gates are checked.")
+    else:
+        near = get_close_matches(name, REGISTRY, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
+        raise MinigradError(f"check: there is no gate {name!r}{hint} A file is named with its .py.")
+
+
+def gates_in(path: Path) -> list[Gate]:
+    """The gates that a Python file defines at its top level; the file is run, as by `import`."""
+    if not path.is_file():
+        raise MinigradError(f"check: there is no file {path}.")
+    path = path.resolve()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise MinigradError(f"check: {path} is no Python file; its name ends with .py.")
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.parent)
+    sys.path.insert(0, folder)  # what lies beside the file can be imported, as when it is run
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = f", line {lines[-1]}" if lines else ""
+        raise MinigradError(f"check: {path.name}{line} doesn't import: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
+    ours = {id(gate) for gate in REGISTRY.values()}
+    gates = [x for x in vars(module).values() if isinstance(x, Gate) and id(x) not in ours]
+    if not gates:
+        raise MinigradError(
+            f'check: {path.name} defines no gate at its top level, as in: my_gate = mg.Gate("my_gate", …).'
+        )
+    return gates
