@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from .convert import ieee, shape_of
+from .rows import in_front, pull_rows
 from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, tape, times, unbroadcast, zeros
 
 __all__ = ["push"]
 
 
-def push(outs: list[Value], tangents: dict[Value, Any], record: bool) -> list[Any]:
+def push(outs: list[Value], tangents: dict[Value, Any], record: bool, rows: tuple[int, ...] = ()) -> list[Any]:
     """The tangent of each of `outs`, for the tangents of some values behind them; None where no path leads there.
 
-    With `record`, the tangents are `Value`s, and so are the results.
+    With `record`, the tangents are `Value`s, and so are the results.  With `rows=(k,)`, every tangent has a first axis
+    of length k: so many passes in one.
     """
     nodes = {node for out in outs for node in tape(out)[0]} - set(tangents)
     tangents = dict(tangents)
@@ -35,6 +37,8 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool) -> list[An
         total: Any = None
         for i in moving:
             t = tangents[wires[i]]
+            if rows and node.gate.elementwise:
+                t = in_front(t, len(node.shape))
             if args is None:  # a scalar gate keeps its locals
                 d = times(t, node._kept()[1][i])
             elif isinstance(t, tuple):  # of a gate with several outputs, into `pick`
@@ -42,9 +46,9 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool) -> list[An
             elif node.gate.elementwise:
                 d = push_elementwise(node.gate, i, t, args, params)
             else:
-                d = push_through_pull(node, i, t, args, params)
+                d = push_through_pull(node, i, t, args, params, rows)
             total = d if total is None else plus(total, d)
-        tangents[node] = shaped(total, node._raw)
+        tangents[node] = shaped(total, node._raw, rows)
     return [tangents.get(out) for out in outs]
 
 
@@ -61,7 +65,7 @@ def push_elementwise(gate: Gate, i: int, t: Any, args: Any, params: dict[str, An
     return times(t, local if gate.arity is not None else local[i])
 
 
-def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, Any]) -> Any:
+def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, Any], rows: tuple[int, ...]) -> Any:
     """The pull of wire `i` as a function of an upstream u, pulled back from the tangent to u."""
     gate, several = node.gate, isinstance(node._raw, tuple)
     assert gate is not None
@@ -72,18 +76,18 @@ def push_through_pull(node: Value, i: int, t: Any, args: Any, params: dict[str, 
     sent = unbroadcast(sent, x, gate) if isinstance(sent, Value) else sent
     moved: dict[Value, Any] = {}  # stays empty where no gradient flows on this wire
     if isinstance(sent, Value) and sent.requires_grad:
-        moved = pull(sent, t)
+        moved = pull_rows(sent, t) if rows else pull(sent, t)
     tangents = [0.0 if (d := moved.get(u)) is None else d for u in us]
     return tuple(tangents) if several else tangents[0]
 
 
-def shaped(t: Any, raw: Any) -> Any:
-    """A tangent in the shape and dtype of the data that it belongs to."""
+def shaped(t: Any, raw: Any, rows: tuple[int, ...]) -> Any:
+    """A tangent in the shape and dtype of the data that it belongs to, behind the rows."""
     if isinstance(raw, tuple):
-        return tuple(map(shaped, t, raw))
-    if shape_of(t) != shape_of(raw):
-        t = broadcast_to(t, shape_of(raw))
+        return tuple([shaped(part, out, rows) for part, out in zip(t, raw, strict=True)])
+    if shape_of(t) != (*rows, *shape_of(raw)):
+        t = broadcast_to(t, (*rows, *shape_of(raw)))
     dtype = getattr(raw, "dtype", np.float64)
     if isinstance(t, Value):
         return t if t.dtype == dtype else astype(t, dtype)
-    return float(t) if type(raw) is float else np.asarray(t, dtype)
+    return float(t) if type(raw) is float and not rows else np.asarray(t, dtype)

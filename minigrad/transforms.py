@@ -7,7 +7,8 @@ own pass, and as variables of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 from .convert import describe, shape_of
 from .errors import GradientError, ShapeError
 from .forward import push
-from .gates import reshape, stack, transpose
+from .gates import concatenate, reshape, transpose
+from .rows import pull_rows
 from .tree import tree_leaves, tree_map
 from .value import Value, new_value, positive, pull, recording, tape, upstream_of, zeros
 
@@ -53,17 +55,22 @@ class Trace:
             enclosing.reset(token_around)
         self.outs = tree_leaves(self.out)
 
+    @contextmanager
+    def passes(self) -> Iterator[None]:
+        """Where passes over the graph run: they are recorded, and their infinities are answers."""
+        token = recording.set(self.recording or True)
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            recording.reset(token)
+
     def gradients(self, out: Any, upstream: Any = 1.0) -> list[Any]:
         """upstream · d out / d variable for each variable, zeros where no path leads there; `Value`s if recorded."""
         found: dict[Value, Any] = {}
         if isinstance(out, Value) and out.requires_grad:
-            upstream = start_from(out, upstream, self.record)
-            token = recording.set(self.recording or True)
-            try:
-                with np.errstate(all="ignore"):
-                    found = pull(out, upstream)
-            finally:
-                recording.reset(token)
+            with self.passes():
+                found = pull(out, start_from(out, upstream, self.record))
         return [zeros(x.data) if (g := found.get(x)) is None else g for x in self.variables]
 
     def result(self, x: Any) -> Any:
@@ -166,12 +173,8 @@ def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     """The tangent of each output of a trace, zeros where no path leads there."""
     record = trace.record or any([isinstance(t, Value) for t in directions])
     start = {x: start_from(x, t, record) for x, t in zip(trace.variables, directions, strict=True)}
-    token = recording.set(trace.recording or True)
-    try:
-        with np.errstate(all="ignore"):
-            moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, record))
-    finally:
-        recording.reset(token)
+    with trace.passes():
+        moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, record))
     found = [next(moved) if isinstance(out, Value) else None for out in trace.outs]
     return [zeros(data_of(out)) if t is None else t for out, t in zip(trace.outs, found, strict=True)]
 
@@ -187,7 +190,7 @@ def start_from(x: Value, g: Any, record: bool) -> Any:
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """All derivatives of all outputs: a function that returns, for each output, an array of shape out + in.
 
-    Row by row in reverse mode, or column by column in forward mode where there are fewer inputs than outputs.  For
+    All rows in one pass backward or, where there are fewer inputs than outputs, all columns in one pass forward.  For
     containers the result is the output's structure of the argument's structure.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
@@ -212,42 +215,53 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 
 
 def by_rows(trace: Trace, out: Any) -> list[Any]:
-    """The blocks d out / d variable, a pull per number of the output."""
-    rows = [trace.gradients(out, unit) for unit in units(out)]
-    shapes = [shape_of(out) + x.shape for x in trace.variables]
-    columns = zip(*rows, strict=True) if rows else [() for _ in shapes]
-    return [assemble(list(column), shape) for column, shape in zip(columns, shapes, strict=True)]
+    """The blocks d out / d variable: a pull for all numbers of the output at once, or for some at a time."""
+    if not isinstance(out, Value) or not out.requires_grad:
+        return [np.zeros(shape_of(out) + x.shape) if shape_of(out) + x.shape else 0.0 for x in trace.variables]
+    if not out.shape:
+        return trace.gradients(out)
+    found = []
+    with trace.passes():
+        for some in units(out):
+            found.append(pull_rows(out, new_value(some) if trace.record else some))
+    return [joined([rows.get(x) for rows in found], out, x) for x in trace.variables]
 
 
 def by_columns(trace: Trace) -> list[list[Any]]:
-    """The same blocks for every output, a push per number of the variables."""
+    """The same blocks for every output, by pushing all numbers of a variable at once, or some at a time."""
     blocks: list[list[Any]] = [[] for _ in trace.outs]
-    for k, x in enumerate(trace.variables):
-        pushed = []
-        for unit in units(x):
-            directions = [unit if j == k else zeros(v.data) for j, v in enumerate(trace.variables)]
-            pushed.append(push_forward(trace, directions))
+    outs = [out for out in trace.outs if isinstance(out, Value)]
+    for x in trace.variables:
+        moved = []
+        with trace.passes():
+            for some in units(x):
+                start = {x: new_value(some) if trace.record else some}
+                moved.append(dict(zip(outs, push(outs, start, trace.record, rows=some.shape[:1]), strict=True)))
         for j, out in enumerate(trace.outs):
+            block = joined([columns.get(out) for columns in moved], x, out)  # of shape in + out: turn it around
             n_in, n_out = len(x.shape), len(shape_of(out))
-            block = assemble([moved[j] for moved in pushed], x.shape + shape_of(out))  # in + out: turn it around
             axes = (*range(n_in, n_in + n_out), *range(n_in))
             blocks[j].append(transpose(block, axes=axes) if axes else block)
     return blocks
 
 
+AT_ONCE = 256  # rows of a Jacobian in one pass: it needs that many times the memory of a gradient
+
+
 def units(x: Any) -> Iterable[Any]:
-    """For every number in x, in order: zeros of its shape with a one in that place."""
-    for i in range(size(x)):
-        unit = np.zeros(size(x))
-        unit[i] = 1.0
-        yield unit.reshape(shape_of(x)) if shape_of(x) else 1.0
+    """For every number in x zeros of its shape with a one in that place, `AT_ONCE` in an array."""
+    n = size(x)
+    for start in range(0, n, AT_ONCE):
+        yield np.eye(min(AT_ONCE, n - start), n, start, dtype=x.dtype).reshape(-1, *x.shape)
 
 
-def assemble(parts: list[Any], shape: tuple[int, ...]) -> Any:
-    """Stack parts to `shape`; floats stay floats."""
-    if not shape:
-        return parts[0]
-    return reshape(stack(parts), shape) if parts else np.zeros(shape)
+def joined(parts: list[Any], first: Any, second: Any) -> Any:
+    """Arrays of rows, one behind the other, in the shape first + second; None stands for zeros, and floats stay."""
+    shape = shape_of(first) + shape_of(second)
+    if any([part is None for part in parts]) or not parts:
+        return np.zeros(shape) if shape else 0.0
+    whole = parts[0] if len(parts) == 1 else concatenate(parts)
+    return reshape(whole, shape) if shape else whole[0]
 
 
 def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:

@@ -82,8 +82,9 @@ class Gate:
     0.5
     """
 
-    domain: Any = None  # where tests sample the gate; the catalogue sets it, as the two below
+    domain: Any = None  # where tests sample the gate; the catalogue sets it, as the three below
     fresh = False  # whether a vjp returns arrays that nobody else holds; otherwise the walk copies
+    leading = False  # whether a vjp that mixes elements takes a `g` with more axes in front: see rows.py
     hint: Callable[..., str] | None = None  # from the inputs' shapes: what an error message adds when they don't fit
 
     def __init__(
@@ -742,12 +743,24 @@ def sized(dims: tuple[Any, ...], shape: Any) -> Any:
 
 
 def expand(g: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
-    """The upstream gradient of a reduction over `axis`, spread over the shape of its input again."""
+    """The upstream gradient of a reduction over `axis`, spread over the shape of its input again.
+
+    `g` may have more axes in front: see `behind`.
+    """
     shape = shape_of(x)
-    if axis is not None and not keepdims and shape:
-        reduced = {a % len(shape) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))}
-        g = reshape(g, tuple([1 if i in reduced else n for i, n in enumerate(shape)]))
-    return broadcast_to(g, shape) if isinstance(g, Value) else spread(g, shape)
+    if type(g) is float:
+        return spread(g, shape)
+    n = len(shape)
+    reduced = {a % (n or 1) for a in (range(n) if axis is None else np.atleast_1d(axis).tolist())}
+    lead = shape_of(g)[: len(shape_of(g)) - (n if keepdims else n - len(reduced))]
+    if n and not keepdims:
+        g = reshape(g, (*lead, *[1 if i in reduced else size for i, size in enumerate(shape)]))
+    return broadcast_to(g, (*lead, *shape)) if isinstance(g, Value) else spread(g, (*lead, *shape))
+
+
+def behind(g: Any, out: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` behind the axes that `g` has in front of those of `out`: rows.py pulls many gradients at once."""
+    return (*shape_of(g)[: len(shape_of(g)) - len(shape_of(out))], *shape)
 
 
 def spread(x: Any, shape: Any) -> Any:
@@ -774,8 +787,9 @@ sum = Gate(
 reshape: Gate = Gate(
     "reshape",
     lambda x, *dims, shape=None: np.reshape(x, sized(dims, shape)),
-    vjp=[lambda g, out, x, *dims, shape=None: reshape(g, shape_of(x))],
+    vjp=[lambda g, out, x, *dims, shape=None: reshape(g, behind(g, out, shape_of(x)))],
 )
 pick = Gate("pick", lambda outs, i: outs[i], vjp=[lambda g, out, outs, i: ((i, g),)])  # pairs add up by joining
+pick.leading = True
 broadcast_to = Gate("broadcast_to", spread, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
 astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ import pytest
 import minigrad as mg
 from minigrad import nn
 from minigrad.errors import DtypeError, GradientError
+from minigrad.gates import REGISTRY
+from minigrad.gates.registry import Call
+from minigrad.transforms import Trace, by_columns, by_rows
+from minigrad.tree import tree_leaves, tree_map
 
 Point = namedtuple("Point", "x y")
 
@@ -390,3 +395,91 @@ def test_a_gradient_penalty_is_pytorchs(rng):
     expected = torch.autograd.grad((slope * slope).sum(), (tW, tV))
     for ours, theirs in zip(mg.grad(penalty, (0, 1))(W, V), expected, strict=True):
         np.testing.assert_allclose(getattr(ours, "data", ours), theirs.numpy(), rtol=1e-11)
+
+
+# ------------------------------------------------------------------------------------ many rows of a Jacobian at once
+def calls_of_the_catalogue() -> list[Any]:
+    rng, calls = np.random.default_rng(11), []
+    for name, gate in REGISTRY.items():
+        for k, domain in enumerate(gate.domain if gate.differentiable else []):
+            if isinstance(domain, Call):
+                low, high, shapes, params = domain.low, domain.high, domain.shapes, domain.params
+                inputs = [rng.uniform(low, high, s) if isinstance(s, tuple) else s for s in shapes]
+            elif k == 0:
+                spans = zip(gate.domain, ((2, 3), (3,)), strict=False)
+                inputs, params = [rng.uniform(*span, shape) for span, shape in spans], {}
+            else:
+                continue
+            inputs = [x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs]
+            calls.append(pytest.param(gate, inputs, params, id=f"{name}-{k}"))
+    return calls
+
+
+@pytest.mark.parametrize(("gate", "inputs", "params"), calls_of_the_catalogue())
+def test_rows_at_once_are_rows_one_by_one(gate: mg.Gate, inputs: list[Any], params: dict[str, Any]) -> None:
+    """The Jacobian by rows and by columns, raw and recorded, against a pull per number of the output."""
+    moving = [i for i, x in enumerate(inputs) if isinstance(x, float) or getattr(x, "dtype", None) == np.float64]
+
+    def f(*xs: Any) -> Any:
+        full = list(inputs)
+        for i, x in zip(moving, xs, strict=True):
+            full[i] = x
+        return gate(full, **params) if gate.arity is None else gate(*full, **params)
+
+    point, at = tuple(inputs[i] for i in moving), tuple(range(len(moving)))
+    out, pull_back = mg.vjp(f, *point)
+    outs = tree_leaves(out)
+    for values in (False, True):
+        trace = Trace(f, tuple(map(mg.Value, point)) if values else point, at)
+        by_column = by_columns(trace)
+        for j, o in enumerate(outs):
+            by_row = by_rows(trace, trace.outs[j])
+            for i, x in enumerate(point):
+                expected = np.zeros((np.size(o), *np.shape(x)))
+                for k in range(np.size(o)):
+                    units = [np.zeros(np.shape(p)) for p in outs]
+                    units[j].reshape(-1)[k] = 1.0
+                    flat = iter([u if u.ndim else u.item() for u in units])
+                    expected[k] = pull_back(tree_map(lambda _, flat=flat: next(flat), out))[i]
+                for got in (by_row[i], by_column[j][i]):
+                    got = got.data if isinstance(got, mg.Value) else got
+                    assert np.shape(got) == np.shape(o) + np.shape(x)
+                    np.testing.assert_allclose(np.reshape(got, expected.shape), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_network_takes_no_loop_over_rows() -> None:
+    """As many rules run for the Hessian of 2 parameters as for that of 20."""
+    model = nn.Sequential(nn.Linear(3, 4, rng=np.random.default_rng(0)), nn.Tanh())
+    x, labels = np.random.default_rng(1).normal(size=(5, 3)), np.array([0, 1, 2, 3, 1])
+
+    def loss(w: Any) -> Any:
+        h = mg.linear(x, w, model[0].bias.data)
+        return mg.log_softmax(mg.tanh(h), axis=1)[np.arange(5), labels].mean()
+
+    def calls(w: Any) -> int:
+        seen = 0
+        original = mg.Gate.compute
+
+        def counting(self: Any, args: Any, params: Any) -> Any:
+            nonlocal seen
+            seen += 1
+            return original(self, args, params)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mg.Gate, "compute", counting)
+            mg.hessian(lambda v: (mg.tanh(v * v.sum()) ** 2).sum())(w)
+        return seen
+
+    assert calls(np.ones(2)) == calls(np.ones(20))
+    w = np.random.default_rng(2).normal(size=(4, 3))
+    rows = mg.hessian(loss)(w).reshape(12, 12)
+    each = [mg.hvp(loss, w, unit.reshape(4, 3)).reshape(12) for unit in np.eye(12)]
+    np.testing.assert_allclose(rows, each, rtol=1e-10, atol=1e-14)
+
+
+def test_more_rows_than_fit_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minigrad.transforms.AT_ONCE", 2)
+    x = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    np.testing.assert_array_equal(mg.jacobian(lambda x: x * x)(x), np.diag(2.0 * x))
+    wide = mg.jacobian(lambda x: mg.tile(x * x, 3))(x)
+    np.testing.assert_array_equal(wide, np.tile(np.diag(2.0 * x), (3, 1)))

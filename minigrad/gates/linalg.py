@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import shape_of
+from ..value import behind, expand, reshape
 from .registry import call, row
 from .shapes import transpose
 
@@ -25,7 +26,7 @@ def swap(x: Any) -> Any:
 def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     """dA = G Bᵀ for D = A B; a vector counts as a row on the left and a column on the right."""
     if len(shape_of(b)) == 1:
-        return g * b if len(shape_of(a)) == 1 else g[..., None] * b
+        return expand(g, b, 0) * b if len(shape_of(a)) == 1 else g[..., None] * b
     if len(shape_of(a)) == 1:
         return (g[..., None, :] @ swap(b))[..., 0, :]
     return g @ swap(b)
@@ -34,7 +35,7 @@ def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
 def matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
     """dB = Aᵀ G."""
     if len(shape_of(a)) == 1:
-        return g * a if len(shape_of(b)) == 1 else a[:, None] * g[..., None, :]
+        return expand(g, a, 0) * a if len(shape_of(b)) == 1 else a[:, None] * g[..., None, :]
     if len(shape_of(b)) == 1:
         return (swap(a) @ g[..., None])[..., 0]
     return swap(a) @ g
@@ -56,9 +57,9 @@ def affine(x: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
-def flat(x: Any) -> Any:
-    """All but the last axis as one: a batch of rows."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+def flat(x: Any, like: Any) -> Any:
+    """All but the last axis as one, a batch of rows, behind the axes that x has in front of those of `like`."""
+    return x if len(like.shape) == 2 else reshape(x, behind(x, like, (-1, x.shape[-1])))
 
 
 @lru_cache(maxsize=64)
@@ -77,6 +78,7 @@ matmul = row(
     symbol="@",
     vjp=[matmul_left, matmul_right],
     hint=matmul_hint,
+    leading=True,
     domain=[
         call((2, 3), (3, 4)), call((3,), (3,)), call((2, 3), (3,)), call((3,), (3, 4)),
         call((5, 2, 3), (3, 4)), call((5, 1, 2, 3), (4, 3, 2)), call((3,), (5, 3, 4)), call((5, 2, 3), (3,)),
@@ -87,9 +89,10 @@ linear = row(  # the layer y = x Wᵀ + b as one gate
     affine,
     vjp=[
         lambda g, out, x, weight, bias: g @ weight,
-        lambda g, out, x, weight, bias: flat(g).T @ flat(x),
-        lambda g, out, x, weight, bias: ones(len(flat(g)), g.dtype) @ flat(g),  # the sum over the batch, by BLAS
+        lambda g, out, x, weight, bias: swap(flat(g, out)) @ flat(x, x),
+        lambda g, out, x, weight, bias: ones(len(flat(x, x)), g.dtype) @ flat(g, out),  # the batch's sum, by BLAS
     ],
+    leading=True,
     hint=linear_hint,
     domain=[call((5, 3), (2, 3), (2,)), call((4, 5, 3), (2, 3), (2,))],
 )

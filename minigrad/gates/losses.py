@@ -39,10 +39,11 @@ negative_log_softmax = row(  # -log p[label] of each row of scores; its gradient
     "negative_log_softmax",
     lambda scores, labels: -shifted_log_softmax(scores, axis=1)[np.arange(len(labels)), labels],
     vjp=[
-        lambda g, out, scores, labels: g.reshape(-1, 1) * (softmax(scores, axis=1) - one_hot(labels, scores)),
+        lambda g, out, scores, labels: g[..., None] * (softmax(scores, axis=1) - one_hot(labels, scores)),
         None,
     ],
     symbol="-log p",
+    leading=True,
     domain=[call((4, 3), LABELS)],
 )
 sum_of_squares = row(  # the L2 penalty of many parameters at once: sum_of_squares([W, b, ...])

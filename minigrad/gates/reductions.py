@@ -52,6 +52,12 @@ def top(x: Any, axis: Any) -> Any:
     return largest if np.logical_and.reduce(finite, axis=None) else np.where(finite, largest, 0.0)
 
 
+def from_end(axis: Any, x: Any) -> tuple[int, ...]:
+    """The axes of x counted from its last: right for a gradient that has more axes in front, too."""
+    n = len(shape_of(x))
+    return tuple([a % n - n for a in (range(n) if axis is None else np.atleast_1d(axis).tolist()) if n])
+
+
 @quiet
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     shift = top(x, axis)
@@ -77,18 +83,21 @@ mean = row(
     average,
     vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g / count(x, out), x, axis, keepdims)],
     domain=REDUCED,
+    leading=True,
 )
 max = row(
     "max",
     lambda x, axis=None, keepdims=False: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
     vjp=[share],
     domain=REDUCED,
+    leading=True,
 )
 min = row(
     "min",
     lambda x, axis=None, keepdims=False: np.minimum.reduce(x, axis=axis, keepdims=keepdims),
     vjp=[share],
     domain=REDUCED,
+    leading=True,
 )
 logsumexp = row(
     "logsumexp",
@@ -97,16 +106,19 @@ logsumexp = row(
         lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims) * softmax(x, axis=axis)
     ],
     domain=REDUCED,
+    leading=True,
 )
 softmax: Gate = row(
     "softmax",
     normalised_exp,
-    vjp=[lambda g, out, x, axis=-1: out * (g - sum(g * out, axis=axis, keepdims=True))],
+    vjp=[lambda g, out, x, axis=-1: out * (g - sum(g * out, axis=from_end(axis, x), keepdims=True))],
     domain=ALONG,
+    leading=True,
 )
 log_softmax = row(
     "log_softmax",
     shifted_log_softmax,
-    vjp=[lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=axis, keepdims=True)],
+    vjp=[lambda g, out, x, axis=-1: g - exp(out) * sum(g, axis=from_end(axis, x), keepdims=True)],
     domain=ALONG,
+    leading=True,
 )

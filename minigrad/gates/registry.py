@@ -36,21 +36,24 @@ def call(*shapes: Any, low: float = -2.0, high: float = 2.0, **params: Any) -> C
     return Call(shapes, params, low, high)
 
 
-def row(name: str, forward: Callable[..., Any], *, domain: Any = None, hint: Any = None, **rules: Any) -> Gate:
+def row(
+    name: str, forward: Callable[..., Any], *, domain: Any = None, hint: Any = None, leading: bool = False, **rules: Any
+) -> Gate:
     """Make a gate and enter it in the catalogue: this is all that adding a gate takes.
 
     `domain` says where tests sample it: for an elementwise gate a (low, high) range per wire, otherwise a list of
-    example calls.  Everything else is as in `Gate`.
+    example calls.  `leading` says of a vjp that it takes a `g` with more axes in front, many gradients at once.
+    Everything else is as in `Gate`.
     """
-    return register(Gate(name, forward, **rules), domain, hint)
+    return register(Gate(name, forward, **rules), domain, hint, leading)
 
 
-def register(gate: Gate, domain: Any = None, hint: Any = None) -> Gate:
+def register(gate: Gate, domain: Any = None, hint: Any = None, leading: bool = False) -> Gate:
     if gate.name in REGISTRY:
         raise ValueError(f"a gate named {gate.name!r} is in the catalogue already.")
     gate.__module__ = "minigrad.gates"
     gate.domain = domain if domain is not None else [(-2.0, 2.0)] * (gate.arity or 2)
-    gate.hint, gate.fresh = hint, True
+    gate.hint, gate.leading, gate.fresh = hint, leading, True
     REGISTRY[gate.name] = gate
     return gate
 

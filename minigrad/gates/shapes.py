@@ -14,9 +14,13 @@ from .registry import call, register, row
 __all__ = ["astype", "broadcast_to", "concatenate", "getitem", "put", "reshape", "stack", "transpose"]
 
 
-def inverse(axes: Any) -> Any:
-    """The permutation that undoes `axes`."""
-    return axes if axes is None else tuple(np.argsort([a % len(axes) for a in axes]).tolist())
+def inverse(axes: Any, g: Any, out: Any) -> Any:
+    """The permutation that undoes `axes`, behind the axes that `g` has in front."""
+    n, lead = len(shape_of(out)), len(shape_of(g)) - len(shape_of(out))
+    if axes is None and not lead:
+        return None
+    order = np.argsort([a % n for a in axes] if axes is not None else range(n - 1, -1, -1)) + lead
+    return (*range(lead), *order.tolist())
 
 
 def permutation(dims: tuple[Any, ...], axes: Any) -> Any:
@@ -52,14 +56,17 @@ def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
     return tuple([getitem(g, (*lead, i)) for i in range(len(xs))])
 
 
-register(reshape, domain=[call((2, 6), shape=(3, 4)), call((4,), shape=(2, -1)), call((), shape=(1, 1))])
-register(broadcast_to, domain=[call((3,), shape=(2, 3)), call((2, 1), shape=(2, 4)), call((), shape=(3,))])
-register(astype, domain=[call((2, 3), dtype=np.float64)])
+SHAPED = [call((2, 6), shape=(3, 4)), call((4,), shape=(2, -1)), call((), shape=(1, 1))]
+STRETCHED = [call((3,), shape=(2, 3)), call((2, 1), shape=(2, 4)), call((), shape=(3,))]
+register(reshape, domain=SHAPED, leading=True)
+register(broadcast_to, domain=STRETCHED, leading=True)
+register(astype, domain=[call((2, 3), dtype=np.float64)], leading=True)
 transpose: Gate = row(
     "transpose",
     lambda x, *dims, axes=None: np.transpose(x, permutation(dims, axes)),
-    vjp=[lambda g, out, x, *dims, axes=None: transpose(g, axes=inverse(permutation(dims, axes)))],
+    vjp=[lambda g, out, x, *dims, axes=None: transpose(g, axes=inverse(permutation(dims, axes), g, out))],
     symbol="ᵀ",
+    leading=True,
     domain=[call((2, 3)), call((2, 3, 4), axes=(1, 2, 0))],
 )
 getitem = row(

@@ -15,7 +15,7 @@ from .arithmetic import absolute, power, sign
 from .arranging import dtype_of, flip, moveaxis, ravel
 from .comparisons import isnan
 from .exponential import quiet
-from .reductions import ALONG, REDUCED, count, max, mean, share
+from .reductions import ALONG, REDUCED, average, count, max, mean, share
 from .registry import call, composed, row
 from .selection import where
 from .shapes import concatenate, getitem, transpose
@@ -92,6 +92,7 @@ prod = row(
     vjp=[prod_slope],
     symbol="Π",
     domain=REDUCED,
+    leading=True,
 )
 cumsum: Any = row("cumsum", lambda x, axis=None: np.cumsum(x, axis), vjp=[cumsum_slope], domain=[*ALONG, call(())])
 cumprod: Any = row("cumprod", lambda x, axis=None: np.cumprod(x, axis), vjp=[cumprod_slope], domain=[*ALONG, call(())])
@@ -114,7 +115,7 @@ def squares(x: Any, axis: Any, ddof: float) -> Any:
     """The mean square of the deviations from the mean; of equal numbers it is 0 exactly."""
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     x = x - x[tuple([slice(1 if i in axes else None) for i in range(x.ndim)])]
-    d = x - np.mean(x, axis=axis, keepdims=True)
+    d = x - average(x, axis, True)
     total = np.add.reduce(d * d, axis=axis, keepdims=True)
     return total / freedom(x, total, ddof)
 
@@ -182,9 +183,11 @@ def length_slope(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = Fa
 
 SPREAD = [*REDUCED[:4], call((2, 3), axis=0, ddof=1)]
 LENGTHS = [call((3,), ord=p) for p in (1, 0, 3, 1.5, -1, 0.5, np.inf, -np.inf)]
-var = row("var", variance, vjp=[variance_slope], domain=SPREAD)
-std = row("std", deviation, vjp=[deviation_slope], domain=SPREAD)
-vector_norm = row("vector_norm", length, vjp=[length_slope], symbol="‖·‖", domain=[*REDUCED[:4], *LENGTHS])
+var = row("var", variance, vjp=[variance_slope], domain=SPREAD, leading=True)
+std = row("std", deviation, vjp=[deviation_slope], domain=SPREAD, leading=True)
+vector_norm = row(
+    "vector_norm", length, vjp=[length_slope], symbol="‖·‖", domain=[*REDUCED[:4], *LENGTHS], leading=True
+)
 
 
 # --------------------------------------------------------------------------------------------------------- quantiles
