@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,23 @@ CALLS: dict[str, tuple[str, tuple[tuple[int, ...], ...], dict[str, Any]]] = {
     "avg_pool2d overlapping": (
         "avg_pool2d", ((1, 2, 5, 6),), {"kernel_size": (3, 2), "stride": (1, 2), "padding": (1, 0)},
     ),
+    "conv2d same": ("conv2d", ((2, 2, 5, 4), (3, 2, 3, 2)), {"padding": "same", "dilation": (1, 2)}),
+    "conv2d alone": ("conv2d", ((2, 5, 4), (3, 2, 3, 2), (3,)), {"padding": "valid"}),
+    "conv1d same": ("conv1d", ((2, 2, 5), (3, 2, 4)), {"padding": "same"}),
+    "conv_transpose2d alone": ("conv_transpose2d", ((2, 3, 4), (2, 3, 2, 2)), {"padding": 1}),
+    "max_pool1d alone": ("max_pool1d", ((2, 7),), {"kernel_size": 2, "ceil_mode": True}),
+    "max_pool2d ceil": ("max_pool2d", ((1, 2, 6, 5),), {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
+    "avg_pool2d ceil": (
+        "avg_pool2d", ((1, 2, 6, 5),), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+    ),
+    "avg_pool2d inside": (
+        "avg_pool2d", ((2, 6, 5),), {"kernel_size": (3, 2), "padding": 1, "count_include_pad": False},
+    ),
+    "avg_pool2d divisor": ("avg_pool2d", ((2, 1, 4, 4),), {"kernel_size": 2, "divisor_override": 3}),
+    "avg_pool1d ceil": (
+        "avg_pool1d", ((2, 1, 8),), {"kernel_size": 3, "padding": 1, "ceil_mode": True, "count_include_pad": False},
+    ),
+    "unfold alone": ("unfold", ((2, 4, 3),), {"kernel_size": 2}),
     "unfold": ("unfold", ((2, 3, 5, 4),), {"kernel_size": (2, 3)}),
     "unfold padded": (
         "unfold", ((1, 2, 5, 5),), {"kernel_size": 2, "dilation": 2, "padding": (1, 0), "stride": (2, 1)},
@@ -80,7 +98,8 @@ def sample(name: str, rng: Any) -> tuple[Any, list[Any]]:
 def test_first_and_second_derivatives_are_the_measured_slopes(name: str, rng: Any) -> None:
     f, inputs = sample(name, rng)
     if inputs[0].size:
-        assert mg.gradcheck(lambda *xs: f(*xs) ** 2, *[x[:1] if x is inputs[0] else x for x in inputs], order=1)
+        first = inputs[0] if "alone" in name else inputs[0][:1]
+        assert mg.gradcheck(lambda *xs: f(*xs) ** 2, first, *inputs[1:], order=1)
     if inputs[0].size and sum(x.size for x in inputs) < 250:
         assert mg.gradcheck(lambda *xs: f(*xs) ** 2, *inputs, order=2, rtol=1e-4, atol=1e-6)
 
@@ -107,7 +126,9 @@ def test_values_and_derivatives_are_pytorchs(name: str, rng: Any) -> None:
     function, _, params = CALLS[name]
     f, inputs = sample(name, rng)
     theirs = [torch.tensor(x, requires_grad=True) for x in inputs]
-    out = getattr(torch.nn.functional, function)(*theirs, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, about the copies it makes for padding="same"
+        out = getattr(torch.nn.functional, function)(*theirs, **params)
     ours = f(*map(mg.Value, inputs))
     assert ours.shape == tuple(out.shape)
     np.testing.assert_allclose(ours.data, out.detach().numpy(), rtol=1e-12, atol=1e-12)
@@ -166,7 +187,10 @@ def test_the_transposed_convolution_is_the_gradient_of_the_convolution(rng: Any)
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: mg.conv2d(x[0], np.ones((4, 3, 2, 2))), r"conv2d: .*\(batch, channels, height, width\), not"),
+        (
+            lambda x: mg.conv2d(x[0, 0], np.ones((4, 3, 2, 2))),
+            r"conv2d: .*the input is \(batch, channels, .* not \(5, 5\)",
+        ),
         (lambda x: mg.conv1d(x, np.ones((4, 3, 2))), r"conv1d: .*the input is \(batch, channels, length\)"),
         (lambda x: mg.conv2d(x, np.ones((4, 3, 2))), r"conv2d: weight \(4, 3, 2\) must be \(out, in / groups"),
         (lambda x: mg.conv2d(x, np.ones((4, 2, 2, 2))), r"conv2d: .*has 3 channels; weight \(4, 2, 2, 2\) .*takes 2"),
@@ -176,13 +200,15 @@ def test_the_transposed_convolution_is_the_gradient_of_the_convolution(rng: Any)
         (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), stride=0), "stride=0: it is an integer, at least 1, or 2 of"),
         (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), padding=-1), "padding=-1: it is an integer, at least 0"),
         (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), padding=0.5), "padding=0.5: it is an integer"),
-        (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), padding="same"), "padding='same': it is an integer"),
+        (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), padding="full"), "padding='full': in words, it is \"same\" or"),
+        (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), stride=2, padding="same"), r"\"same\" goes with stride 1, not"),
         (lambda x: mg.conv2d(x, np.ones((4, 3, 2, 2)), dilation=(1, 2, 3)), r"dilation=\(1, 2, 3\): .* or 2 of them"),
         (lambda x: mg.conv2d(x, np.ones((4, 3, 6, 2))), r"a window of \(6, 2\) is larger than the padded"),
         (lambda x: mg.max_pool2d(x, 0), "max_pool2d: kernel_size=0: it is an integer, at least 1"),
         (lambda x: mg.max_pool2d(x, 2, padding=2), r"padding=\(2, 2\) must be at most half of kernel_size=\(2, 2\)"),
         (lambda x: mg.avg_pool2d(x, 6), r"avg_pool2d: a window of \(6, 6\) is larger"),
-        (lambda x: mg.unfold(x[0], 2), r"unfold: .*the input is \(batch, channels, height, width\)"),
+        (lambda x: mg.avg_pool2d(x, 2, divisor_override=0), "divisor_override=0; a mean of nothing"),
+        (lambda x: mg.unfold(x[0, 0], 2), r"unfold: .*the input is \(batch, channels, height, width\)"),
         (lambda x: mg.conv_transpose2d(x, np.ones((2, 3, 2, 2))), r"conv_transpose2d: weight .* with in = 3"),
         (lambda x: mg.conv_transpose2d(x, np.ones((3, 1, 2, 2)), groups=0), "groups=0"),
         (lambda x: mg.conv_transpose2d(x, np.ones((3, 1, 2, 2)), output_padding=1), r"must be smaller than stride or"),
@@ -191,3 +217,21 @@ def test_the_transposed_convolution_is_the_gradient_of_the_convolution(rng: Any)
 def test_errors_teach(call: Any, text: str) -> None:
     with pytest.raises(ShapeError, match=text):
         call(mg.Value(np.ones((2, 3, 5, 5)), label="images"))
+
+
+def test_a_window_that_hangs_over_the_edge_is_averaged_over_what_it_holds() -> None:
+    """ceil_mode: the last window holds one number, and it is divided by 1, not by 2."""
+    assert mg.avg_pool1d(np.array([[[2.0, 4.0, 6.0]]]), 2, ceil_mode=True).tolist() == [[[3.0, 6.0]]]
+    assert mg.max_pool1d(np.array([[[2.0, 4.0, -6.0]]]), 2, ceil_mode=True).tolist() == [[[4.0, -6.0]]]
+
+
+def test_padding_counts_unless_told_otherwise() -> None:
+    x = np.array([[[2.0, 4.0]]])
+    assert mg.avg_pool1d(x, 2, padding=1).tolist() == [[[1.0, 2.0]]]
+    assert mg.avg_pool1d(x, 2, padding=1, count_include_pad=False).tolist() == [[[2.0, 4.0]]]
+
+
+def test_same_padding_of_an_even_filter_adds_the_odd_zero_behind() -> None:
+    assert mg.conv1d(np.array([[1.0, 2.0, 4.0]]), np.array([[[1.0, 1.0]]]), padding="same").tolist() == [
+        [3.0, 6.0, 4.0]
+    ]

@@ -12,6 +12,7 @@ from .activations import *
 from .arithmetic import *
 from .arranging import *
 from .comparisons import *
+from .convolution import *
 from .exponential import *
 from .factorizations import *
 from .hyperbolic import *
@@ -19,6 +20,7 @@ from .linalg import *
 from .losses import *
 from .matrices import *
 from .norms import *
+from .pooling import *
 from .products import *
 from .questions import *
 from .reductions import *
