@@ -20,6 +20,7 @@ import pytest
 import minigrad as mg
 from minigrad.gates import REGISTRY
 from minigrad.gates.registry import Call
+from minigrad.nn.functional import cross_entropy, hinge_loss, multiclass_hinge_loss
 
 mpmath = pytest.importorskip("mpmath")
 m = mpmath.mp
@@ -71,11 +72,11 @@ TABLE = [
     # ---------------------------------------------------------------------------------------------------- arithmetic
     *rows("add", lambda a, b: a + b, (1e308, -1e308), (1.0, TINY), (1e308, 7e307), (-0.0, 0.0)),
     *rows("subtract", lambda a, b: a - b, (1e308, 1e308), (1.0 + 2.0**-52, 1.0), (SMALLEST, TINY)),
-    *rows("multiply", lambda a, b: a * b, (1e200, 1e-200), (1e308, 10.0), (1e-200, 1e-200), (TINY, 0.5), (-1e154, 1e154)),
+    *rows("multiply", lambda a, b: a * b, (1e200, 1e-200), (1e308, 10.0), (1e-200, 1e-200), (-1e154, 1e154)),
     *rows("divide", lambda a, b: a / b, (1e308, 1e308), (1e-200, 1e200), (TINY, TINY), (1e200, 1e-100), (1.0, 1e200)),
     *rows("reciprocal", lambda x: 1 / x, 1e-150, -1e150, 1e200, LARGEST, 1e-308),
     *rows("square", lambda x: x * x, 1e154, 1e200, -1e-200, TINY),
-    *rows("power", lambda a, b: a**b, (1e-200, 1.5), (1e150, 2.0), (1.0 + 2.0**-52, 1e15), (2.0, -1000.0), (1e308, 0.5)),
+    *rows("power", lambda a, b: a**b, (1e-200, 1.5), (1e150, 2.0), (1.0 + 2.0**-52, 1e15), (2.0, -1e3), (1e308, 0.5)),
     *rows("remainder", lambda a, b: a - b * m.floor(a / b), (5.5, 1e300), (-1e-3, 3.0), (7.5, -2.0)),
     exactly("divide", (1.0, 0.0), inf, inf, -inf),
     exactly("divide", (1.0, inf), 0.0, 0.0, 0.0),
@@ -113,7 +114,7 @@ TABLE = [
     *rows("sigmoid", sigma, -745.0, -700.0, -40.0, TINY, 40.0, 700.0, 745.0, 1e308, -1e308),
     exactly("sigmoid", inf, 1.0, 0.0),
     exactly("sigmoid", -inf, 0.0, 0.0),
-    *rows("logaddexp", lambda a, b: m.log(m.exp(a) + m.exp(b)), (-300.0, 300.0), (745.0, 745.0), (-1e3, -1e3), (1.0, -40.0)),
+    *rows("logaddexp", lambda a, b: m.log(m.exp(a) + m.exp(b)), (-3e2, 3e2), (7e2, 7e2), (-1e3, -1e3), (1.0, -40.0)),
     # the slope 1 / (1 + 2**(b - a)) magnifies the rounding of (b - a) log(2) as often as that is large
     *rows("logaddexp2", lambda a, b: m.log(2**a + 2**b, 2), (500.0, -500.0), (-1e3, -1e3), (1.0, -40.0), ulps=400.0),
     exactly("logaddexp", (1e308, -1e308), 1e308, 1.0, 0.0),
@@ -126,8 +127,9 @@ TABLE = [
     *rows("arcsin", m.asin, TINY, NEAR_1, -NEAR_1, 0.5),
     *rows("arccos", m.acos, TINY, NEAR_1, -NEAR_1, 0.5),
     *rows("arctan", m.atan, TINY, 1e8, 1e155, -1e160, 1e200),
-    *rows("arctan2", m.atan2, (3e-200, 4e-200), (3e200, 4e200), (1e-300, 1.0), (1.0, 1e-300), (1e300, -1.0), (-1e154, 1e155)),
-    *rows("hypot", lambda a, b: m.sqrt(a * a + b * b), (3e-200, 4e-200), (3e200, -4e200), (1e-300, 1.0), (1e308, 1e308)),
+    *rows("arctan2", m.atan2, (3e-200, 4e-200), (3e200, 4e200), (1e-300, 1.0), (1.0, 1e-300), (1e300, -1.0)),
+    *rows("arctan2", m.atan2, (-1e154, 1e155), (TINY, -1.0)),
+    *rows("hypot", lambda a, b: m.hypot(a, b), (3e-200, 4e-200), (3e200, -4e200), (1e-300, 1.0), (1e308, 1e308)),
     *rows("sinc", m.sincpi, TINY, 1e-200, 1e-8, 0.1, 0.4999, 0.5001, 7.3, -1e5 - 0.3, 1e15 + 0.125, 1e308),
     *rows("deg2rad", lambda x: x * m.pi / 180, TINY, 1e-300, 1e308),
     *rows("rad2deg", lambda x: x * 180 / m.pi, TINY, 1e-300, 1e306),
@@ -180,7 +182,8 @@ TABLE = [
     *rows("elu", lambda x: x if x > 0 else m.expm1(x), -745.0, -40.0, -TINY, -1e-20, 1e308, -1e308),
     *rows("selu", selu, -745.0, -40.0, -1e-20, 1e307, -1e308),
     *rows("celu", lambda x: x if x > 0 else 3 * m.expm1(x / 3), -1e-20, 1e308, alpha=3.0),
-    *rows("celu", lambda x: x if x > 0 else 3 * m.expm1(x / 3), -2100.0, -100.0, alpha=3.0, ulps=400.0),  # x/3 is rounded,
+    # x / 3 is rounded, which exp magnifies as often as it is large
+    *rows("celu", lambda x: x if x > 0 else 3 * m.expm1(x / 3), -2100.0, -100.0, alpha=3.0, ulps=400.0),
     *rows("softsign", lambda x: x / (1 + abs(x)), TINY, -1e-20, 1e150, -1e200, LARGEST),
     *rows("leaky_relu", lambda x: x if x > 0 else m.mpf(0.01) * x, TINY, -TINY, -1e308, 1e308),
     exactly("leaky_relu", 0.0, 0.0, 0.01),
@@ -200,7 +203,7 @@ TABLE = [
     exactly("logsigmoid", -inf, -inf, 1.0),
     exactly("logsigmoid", inf, 0.0, 0.0),
     exactly("softsign", -inf, -1.0, 0.0),
-    # -------------------------------------------------------------------------------------------- choices, steps and nan
+    # ------------------------------------------------------------------------------------------- choices, steps and nan
     exactly("maximum", (1e308, 1e308), 1e308, 0.5, 0.5),
     exactly("maximum", (nan, 1.0), nan, 1.0, 1.0),
     exactly("maximum", (0.0, -0.0), 0.0, 0.5, 0.5),
@@ -216,7 +219,7 @@ TABLE = [
     exactly("round", 0.49999999999999994, 0.0, 0.0),
     exactly("heaviside", (TINY, 0.5), 1.0, 0.0, 0.0),
     exactly("lerp", (LARGEST, LARGEST, 0.3), LARGEST, 0.7, 0.3, 0.0),
-    *rows("lerp", lambda a, b, t: a + t * (b - a), (-1e308, 1.5e308, 0.5), (1.0, 1.0 + 2.0**-52, 0.5), (TINY, TINY, 0.5)),
+    *rows("lerp", lambda a, b, t: a + t * (b - a), (-1e308, 1.5e308, 0.5), (1.0, 1.0 + 2.0**-52, 0.5)),
     *[exactly(name, nan, nan, nan) for name in ("exp", "log", "tanh", "sigmoid", "softplus", "erf", "silu", "sinc")],
 ]  # fmt: skip
 
@@ -327,7 +330,7 @@ def test_float32(row: Row) -> None:
         compare(row, run(row, lambda x, i: np.array([x], np.float32)), 0, np.float32)
 
 
-# ------------------------------------------------------------------------------------------------ every gate, and quietly
+# ---------------------------------------------------------------------------------------------- every gate, and quietly
 PLAIN = {"positive", "select", "where", "neuron", "hinge", "floor_divide"}  # which move numbers, or are made of others
 
 
@@ -430,8 +433,6 @@ def test_a_stable_reduction_raises_nothing(name: str) -> None:
 
 
 def test_stable_losses_raise_nothing() -> None:
-    from minigrad.nn.functional import cross_entropy, hinge_loss, multiclass_hinge_loss
-
     for vector in VECTORS:
         scores = 0.4 * np.array([vector, vector])  # whose differences don't overflow
         for loss in (cross_entropy, multiclass_hinge_loss):
@@ -440,13 +441,15 @@ def test_stable_losses_raise_nothing() -> None:
         assert not any(np.isnan(number).any() for number in all_orders(lambda s: hinge_loss(s, [1, -1, 1]), scores[0]))
 
 
-# ---------------------------------------------------------------------------------------------------- second derivatives
+# --------------------------------------------------------------------------------------------------- second derivatives
 CURVED = [
     row for row in TABLE
     if callable(row.truth) and len(row.at) == 1 and row.name not in ("elu", "selu", "celu", "leaky_relu")
     and 1e-150 < abs(row.at[0]) < 1e300
 ]  # fmt: skip
-CANCELLING = {("arctanh", 1e-8): 1e-8, ("gelu", -20.0): 1e-13, ("gelu", -37.0): 1e-12, ("erfinv", 1.0 - 2.0**-40): 1e-13}
+LOOSE = {  # two slopes that cancel; a rounded argument that the tail magnifies, as above
+    ("arctanh", 1e-8): 1e-8, ("gelu", -20.0): 1e-13, ("gelu", -37.0): 1e-12, ("erfinv", 1.0 - 2.0**-40): 1e-13,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("row", CURVED, ids=str)
@@ -460,7 +463,7 @@ def test_second_slopes(row: Row) -> None:
         with np.errstate(all="ignore"):
             slope = mg.grad(lambda y: mg.sum(REGISTRY[row.name](y, **row.params)))
             got = mg.grad(lambda y, slope=slope: mg.sum(slope(y)))(form(x))
-        np.testing.assert_allclose(got, want, rtol=CANCELLING.get((row.name, x), 2e-14), atol=2e-323)
+        np.testing.assert_allclose(got, want, rtol=LOOSE.get((row.name, x), 2e-14), atol=2e-323)
 
 
 # ------------------------------------------------------------------------------------- gates that make one of many
@@ -588,3 +591,111 @@ def test_one_of_many(row: Many) -> None:
     check_many(row, np.ascontiguousarray(rows_of.T), 0, (slice(None), 1))
     if all([x == 0.0 or 1e-30 < abs(x) < 1e30 for x in row.at]):
         check_many(row, numbers.astype(np.float32), 0, slice(None))
+
+
+# ----------------------------------------------------------------- ties, repeats, empty axes, closed wires, singularity
+def slope_of(f: Callable[..., Any], *xs: Any) -> Any:
+    with np.errstate(all="raise"):
+        return mg.grad(lambda *ys: mg.sum(f(*ys)), tuple(range(len(xs))))(*[np.array(x, float) for x in xs])
+
+
+TIES = [
+    ("max", mg.max, [2.0, 7.0, 7.0, 2.0], [0.0, 0.5, 0.5, 0.0]),
+    ("max of infinities", mg.max, [inf, 1.0, inf], [0.5, 0.0, 0.5]),
+    ("max of zeros", mg.max, [0.0, -0.0, -1.0], [0.5, 0.5, 0.0]),
+    ("min of subnormals", mg.min, [TINY, TINY, 1.0, TINY], [1 / 3, 1 / 3, 0.0, 1 / 3]),
+    ("sort", lambda x: mg.sort(x) * [1.0, 2.0, 3.0], [2.0, 1.0, 2.0], [2.0, 1.0, 3.0]),
+    ("median", mg.median, [5.0, 2.0, 5.0, 7.0], [0.5, 0.0, 0.5, 0.0]),
+    ("quantile", lambda x: mg.quantile(x, 0.9), [1.0, 3.0, 3.0], [0.0, 0.2, 0.8]),
+    ("norm", lambda x: mg.norm(x, inf), [3.0, -3.0, 1.0], [0.5, -0.5, 0.0]),
+    ("take", lambda x: mg.take(x, [0, 0, 2, 0]), [1.0, 2.0, 3.0], [3.0, 0.0, 1.0]),
+    ("getitem", lambda x: x[[0, -3, 2]] * [1.0, 10.0, 100.0], [1.0, 2.0, 3.0], [11.0, 0.0, 100.0]),
+    ("getitem twice", lambda x: x[[1, 1, 0]][[0, 1, 1]], [1.0, 2.0], [0.0, 3.0]),
+]
+
+
+@pytest.mark.parametrize(("name", "f", "x", "expected"), TIES, ids=[row[0] for row in TIES])
+def test_ties_and_repeats(name: str, f: Any, x: Any, expected: Any) -> None:
+    np.testing.assert_allclose(slope_of(f, x)[0], expected, rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "std", "var", "max", "min", "cumsum", "cumprod", "median"])
+@pytest.mark.parametrize(("shape", "axis"), [((0,), 0), ((2, 0), 1), ((2, 0), 0), ((0, 3), 0)])
+def test_empty_axes_are_numpys(name: str, shape: Any, axis: int) -> None:
+    x = mg.Value(np.zeros(shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, about the mean of nothing
+        try:
+            expected = getattr(np, name)(np.zeros(shape), axis=axis)
+        except ValueError:
+            expected = None
+    if expected is None:
+        with pytest.raises(mg.errors.ShapeError, match=name):
+            getattr(mg, name)(x, axis=axis)
+        return
+    with np.errstate(all="raise"):
+        out = getattr(mg, name)(x, axis=axis)
+        np.testing.assert_array_equal(out.data, expected)
+        mg.sum(out).backward()
+    assert x.grad.shape == shape
+
+
+def test_a_closed_wire_passes_nothing_whatever_stands_behind_it() -> None:
+    mask = np.array([[True], [False], [True]])
+    a, b = slope_of(lambda a, b: mg.where(mask, a, b) * [1.0, inf], [[1.0, 2.0]], [[nan], [5.0], [inf]])
+    assert a.tolist() == [[2.0, inf]]
+    assert b.tolist() == [[0.0], [inf], [0.0]]
+    x = np.array([-1e308, 0.0, 2.0, nan])
+    upstream = np.array([inf, nan, 3.0, 1.0])
+    for name in ("relu", "relu6", "hardtanh", "clip"):
+        v = mg.Value(x)
+        out = REGISTRY[name](v, **({"a_min": 0.5, "a_max": 3.0} if name == "clip" else {}))
+        out.backward(upstream)
+        assert v.grad[0] == 0.0, "0 times infinity never happens"
+
+
+@pytest.mark.parametrize("name", ["relu", "clip", "where", "leaky_relu"])
+def test_a_large_array_in_any_layout(name: str, rng: np.random.Generator) -> None:
+    """From 1024 numbers on, a mask selects by bits, which must not depend on where they lie."""
+    x = rng.normal(size=(40, 30))
+    calls = {"clip": lambda v: mg.clip(v, -0.5, 0.5), "where": lambda v: mg.where(x > 0.3, v, 0.0)}
+    call = calls.get(name, REGISTRY[name])
+    expected = slope_of(lambda v: call(v) * x, x)[0]
+    for layout in (np.asfortranarray(x), x[::-1, ::-1].copy()[::-1, ::-1], np.repeat(x, 2, axis=1)[:, ::2]):
+        v = mg.Value(layout)
+        mg.sum(call(v) * layout).backward()
+        np.testing.assert_array_equal(v.grad, expected)
+
+
+SINGULAR = [
+    [[1, 2], [2, 4]], [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 1, 1]] * 3, [[0] * 3] * 3,
+    [[2, 0, 0], [0, 0, 0], [0, 0, 3]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("matrix", SINGULAR, ids=str)
+def test_the_determinant_of_a_singular_matrix(matrix: Any) -> None:
+    """Its slope is the matrix of cofactors, whole numbers here, and so is the slope of that."""
+
+    def exact(a: Any) -> Any:
+        if not len(a):
+            return 1
+        minors = [[[x for j, x in enumerate(row) if j != k] for row in a[1:]] for k in range(len(a))]
+        return sum((-1) ** k * a[0][k] * exact(minor) for k, minor in enumerate(minors))
+
+    def nudged(*places: tuple[int, int]) -> Any:
+        """The determinant's coefficient of these entries: it is linear in each."""
+        total = 0
+        for signs in np.ndindex(*(2,) * len(places)):
+            a = [list(row) for row in matrix]
+            for (i, j), s in zip(places, signs, strict=True):
+                a[i][j] += s
+            total += (-1) ** (len(places) - sum(signs)) * exact(a)
+        return total
+
+    a, cells = np.array(matrix, float), list(np.ndindex(len(matrix), len(matrix)))
+    value, slope = mg.value_and_grad(mg.det)(a)
+    assert abs(value) < 1e-14
+    np.testing.assert_allclose(slope.ravel(), [nudged(p) for p in cells], atol=1e-13)
+    second = [[nudged(p, q) if p != q else 0.0 for q in cells] for p in cells]
+    np.testing.assert_allclose(mg.hessian(mg.det)(a).reshape(len(cells), -1), second, atol=1e-13)
