@@ -1,4 +1,7 @@
-"""Layers and losses as functions: `scores` is (batch, classes), `labels` are class numbers of shape (batch,)."""
+"""Layers, activations and losses as functions; the gates that PyTorch has in this place are found here, too.
+
+In the losses `scores` is (batch, classes) and `labels` are class numbers of shape (batch,).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,47 @@ import numpy as np
 
 from ..convert import describe, is_value, shape_of
 from ..errors import DtypeError, ShapeError
-from ..gates import hinge, log_softmax, matmul, mean, negative_log_softmax, relu, sigmoid, softmax, sum, tanh, transpose
+from ..gates import (
+    avg_pool1d,
+    avg_pool2d,
+    celu,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
+    elu,
+    gelu,
+    hardsigmoid,
+    hardtanh,
+    hinge,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    matmul,
+    max_pool1d,
+    max_pool2d,
+    mean,
+    mish,
+    negative_log_softmax,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    sum,
+    tanh,
+    transpose,
+    unfold,
+)
 from ..gates import linear as linear_gate
 
 __all__ = [
-    "cross_entropy", "hinge_loss", "linear", "log_softmax", "multiclass_hinge_loss", "relu", "sigmoid", "softmax",
-    "tanh",
+    "avg_pool1d", "avg_pool2d", "celu", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy", "elu", "gelu",
+    "hardsigmoid", "hardtanh", "hinge_loss", "leaky_relu", "linear", "log_softmax", "logsigmoid", "max_pool1d",
+    "max_pool2d", "mish", "multiclass_hinge_loss", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "softsign", "tanh", "unfold",
 ]  # fmt: skip
 
 
