@@ -1,8 +1,8 @@
 """The catalogue of gates.
 
 Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
-`activations`, `selection`, `comparisons`, `questions`, `reductions`, `statistics`, `shapes`, `splitting`, `arranging`,
-`sorting`, `linalg`, `products`, `matrices`, `factorizations`, `norms`, `windows`, `losses`.
+`activations`, `selection`, `comparisons`, `questions`, `reductions`, `cumulative`, `statistics`, `quantiles`, `shapes`,
+`splitting`, `arranging`, `sorting`, `linalg`, `products`, `matrices`, `factorizations`, `norms`, `windows`, `losses`.
 `operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through
 NumPy's functions.
 """
@@ -13,6 +13,7 @@ from .arithmetic import *
 from .arranging import *
 from .comparisons import *
 from .convolution import *
+from .cumulative import *
 from .exponential import *
 from .factorizations import *
 from .hyperbolic import *
@@ -22,6 +23,7 @@ from .matrices import *
 from .norms import *
 from .pooling import *
 from .products import *
+from .quantiles import *
 from .questions import *
 from .reductions import *
 from .registry import COMPOSED, REGISTRY
