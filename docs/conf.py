@@ -36,6 +36,7 @@ myst_heading_anchors = 3
 
 # The API: docstrings, in the order of the source.
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # activation=ReLU, not <class ...>
 autodoc_typehints = "none"  # most are Any: an array, a number or a Value; the docstrings say what is meant
 toc_object_entries_show_parents = "hide"
 autosummary_generate = False
@@ -48,7 +49,7 @@ html_css_files = ["minigrad.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
-html_sidebars = {"**": ["sidebar-nav-bs"], "index": [], "gates": []}
+html_sidebars = {"*": [], "api/*": ["sidebar-nav-bs"]}
 html_theme_options = {
     "show_prev_next": False,
     "navbar_align": "left",

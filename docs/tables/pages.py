@@ -205,6 +205,8 @@ def api(module: str, *names: str) -> str:
     paths = {name: "minigrad" if getattr(mg, name, None) is thing else module for name, thing in things.items()}
     lines = [".. autosummary::", "   :nosignatures:", "", *[f"   {paths[name]}.{name}" for name in things]]
     for name, thing in things.items():
+        if COMPOSED.get(name) is thing:
+            continue  # the page of the gates has its entry
         lines += ["", f".. auto{'class' if inspect.isclass(thing) else 'function'}:: {paths[name]}.{name}"]
         if inspect.isclass(thing) and not issubclass(thing, Exception):
             bases = [] if thing.__bases__ == (object,) else ["   :show-inheritance:"]
