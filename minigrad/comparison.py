@@ -39,7 +39,8 @@ class Pair(NamedTuple):
         return float(np.max(errors[np.isfinite(errors)], initial=0.0))
 
 
-class Mistake(NamedTuple):
+@dataclass(frozen=True)
+class Mistake:
     """The first disagreement.  `kind`: "wrong"; "noise", differences can't tell; "forward", jvp differs from backward;
     "refused", the pass raised `cause`.
     """

@@ -8,6 +8,7 @@ tell a mistake from a kink, an edge of the domain, a jump or mere rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -19,11 +20,13 @@ Line = Callable[[float], tuple[float, Any]]  # a step along a line to the step r
 NEGLIGIBLE = 1e-8  # rounding up to here excuses a gradient that is 0 where differences are not, or the other way round
 
 
-class Kink(NamedTuple):
+@dataclass(frozen=True)
+class Kink:
     """A place without a slope in the ordinary sense, where the gradient is still as good as it can be.
 
     `kind`: "kink", the slopes on the left and on the right differ, and the gradient lies between them; "edge", one
-    side is outside the domain (its slope is nan); "vertical", the slopes are infinite; "jump", the function jumps.  `index` is that of the entry, or the number of the direction.
+    side is outside the domain (its slope is nan); "vertical", the slopes are infinite; "jump", the function jumps.
+    `index` is that of the entry, or the number of the direction.
     """
 
     kind: str
@@ -51,7 +54,8 @@ class Measured(NamedTuple):
     right: float = np.nan
 
 
-class Probe(NamedTuple):
+@dataclass(frozen=True)
+class Probe:
     """A gradient and the line along which to measure it."""
 
     index: tuple[int, ...]  # of the entry that moves, or the number of a direction
@@ -92,7 +96,7 @@ def judge(probe: Probe, start: Any, near: Tolerance, *, of_slopes: bool = False)
     if abs(a - centre) <= near(a, centre, slack) and not bent:
         return Measured("right", centre)
     sides = one_side(probe, -1.0), one_side(probe, 1.0)
-    found = weigh(a, *sides, near)
+    found = weigh(a, *sides, near, centre, slack)
     if found.kind != "noise" and np.isfinite(a) and jumps(probe, start, *sides):
         return found._replace(kind="jump") if of_slopes or found.kind != "wrong" else found
     return found
@@ -114,8 +118,8 @@ def jumps(probe: Probe, start: Any, left: Side, right: Side) -> bool:
     return bool(grows and gaps[0] * probe.h > 100.0 * probe.rounding)
 
 
-def weigh(a: float, left: Side, right: Side, near: Tolerance) -> Measured:
-    """What the slopes on both sides say about the gradient `a`."""
+def weigh(a: float, left: Side, right: Side, near: Tolerance, centre: float, slack: float) -> Measured:
+    """What the slopes on both sides, and the centred one with its error, say about the gradient `a`."""
     sides = [side for side in (left, right) if not np.isnan(side.slope)]
     if not sides:
         return Measured("noise" if np.isfinite(a) else "wrong", np.nan)
@@ -124,14 +128,16 @@ def weigh(a: float, left: Side, right: Side, near: Tolerance) -> Measured:
     error = 5.0 * max(side.error for side in sides)
     if len(sides) == 2 and high - low <= max(5.0 * (left.error + right.error), near.rtol * size):  # smooth
         slope = min(sides, key=lambda side: side.error).slope
+        if abs(a - centre) <= near(a, centre, slack):  # as at an extremum
+            return Measured("right", centre, slope, slope)
         if abs(a - slope) <= near(a, slope, error):
             return Measured("right", slope, slope, slope)
         return Measured("noise" if abs(a - slope) <= near.rtol * size + error else "wrong", slope)
-    slack = near(a, size, error)
+    reach = near(a, size, error)
     slope = low if len(sides) == 1 else 0.5 * (low + high) if np.isfinite(low + high) else high
     if any([side.error > 0.05 * size for side in sides]):
         kind = "noise"
-    elif low - slack <= a <= high + slack:
+    elif low - reach <= a <= high + reach:
         kind = "edge" if len(sides) == 1 else "kink" if low != high else "vertical"
     else:
         kind = "wrong"

@@ -112,16 +112,12 @@ def likely_mistake(samples: list[Sample], k: int, gate: Gate | None, wires: list
     wire = Wire(samples, k, gate, wires)
     for hypothesis in HYPOTHESES:
         try:
-            if words := hypothesis(wire):
-                return f"Likely mistake: {words}."
-        except (
-            MinigradError,
-            ValueError,
-            TypeError,
-            IndexError,
-            AttributeError,
-        ):  # a rule that can't be asked that way
-            continue
+            with np.errstate(all="ignore"):
+                words = hypothesis(wire)
+        except (MinigradError, ValueError, TypeError, IndexError, AttributeError):
+            continue  # a rule that can't be asked in that way
+        if words:
+            return f"Likely mistake: {words}."
     return "No usual mistake fits: derive this rule again." if gate is not None else ""
 
 
@@ -146,7 +142,8 @@ def sign(w: Wire) -> str | None:
 def factor(w: Wire) -> str | None:
     sent = np.concatenate([np.ravel(s.sent[w.k]) for s in w.samples])
     true = np.concatenate([np.ravel(w.true(s)) for s in w.samples])
-    c = float(np.sum(sent * true) / np.sum(true * true)) if np.any(true) else 0.0
+    largest = np.argmax(np.abs(true))
+    c = float(sent[largest] / true[largest]) if true[largest] else 0.0
     if not c or not w.all(lambda s: c * w.true(s)):
         return None
     nice = Fraction(c).limit_denominator(1000)
@@ -270,6 +267,17 @@ def stretches(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
         return False
 
 
+def repeated(w: Wire) -> str | None:
+    """Every number gets the same: what was due to all of them."""
+    if w.samples[0].args[w.k].size < 2:
+        return None
+    if w.all(lambda s: np.full(s.args[w.k].shape, np.sum(w.true(s)))):
+        return "summed over too many axes and repeated: every number gets the sum that is due to all together"
+    if w.all(lambda s: np.full(s.args[w.k].shape, np.mean(w.true(s)))):
+        return "summed over too many axes and shared out: every number gets the average over all"
+    return None
+
+
 def one_use(w: Wire) -> str | None:
     """The forward rule, run on Values, shows each use of the input; what was sent is the sum of some of them."""
     if w.gate is None:
@@ -341,7 +349,7 @@ def elementwise_slip(w: Wire) -> str | None:
 
 HYPOTHESES = (
     not_finite, zero, sign, exchanged, one_use, factor, transposed, output_for_input, mask, one_contribution,
-    other_axis, elementwise_slip,
+    repeated, other_axis, elementwise_slip,
 )  # fmt: skip
 
 

@@ -29,11 +29,11 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.gate.name
+        return str(self.gate.name)
 
     @property
     def differentiable(self) -> bool:
-        return self.gate.differentiable
+        return bool(self.gate.differentiable)
 
     @property
     def joint(self) -> bool:
@@ -73,7 +73,7 @@ def cases_of(gate: Gate) -> list[Case]:
     """
     if gate.domain is None and gate.arity is None:
         raise ValueError(f"{gate.name} takes any number of wires: how many to try?")
-    domain = gate.domain if gate.domain is not None else [(-2.0, 2.0)] * (gate.arity or 0)
+    domain: Any = gate.domain if gate.domain is not None else [(-2.0, 2.0)] * (gate.arity or 0)
     if isinstance(domain[0], Call):
         return [Case(gate, c.shapes, ((c.low, c.high),) * len(c.shapes), c.params) for c in domain]
     return [Case(gate, shapes, tuple(domain), {}) for shapes in shapes_for(gate, len(domain))]

@@ -238,6 +238,249 @@ def test_checks_draw_nothing_from_the_default_generator():
     assert mg.random.generator().random() == expected
 
 
+# --------------------------------------------------------------------------------------------------------------- kinks
+def kinks(f, *xs, **how):
+    return [(k.kind, k.index, k.left, k.right, k.analytic) for k in mg.gradcheck(f, *xs, **how).kinks]
+
+
+@pytest.mark.parametrize(
+    ("f", "xs", "found"),
+    [
+        (mg.relu, (0.0,), [("kink", (), 0, 1, 0)]),
+        (abs, (0.0,), [("kink", (), -1, 1, 0)]),  # the centred difference agrees, and still it is a kink
+        (mg.maximum, (1.5, 1.5), [("kink", (), 0, 1, 0.5)] * 2),
+        (lambda x: mg.max(x), (np.ones(3),), [("kink", (i,), 0, 1, 1 / 3) for i in range(3)]),
+        (lambda x: mg.linalg.norm(x), (np.zeros(2),), [("kink", (i,), -1, 1, 0) for i in range(2)]),
+        (lambda x: mg.relu(x).sum(), (np.array([1.0, 0.0, -2.0]),), [("kink", (1,), 0, 1, 0)]),
+        (lambda x: 1e-9 * mg.relu(x), (0.0,), [("kink", (), 0, 1e-9, 0)]),
+        (lambda x: 1e9 * mg.relu(x - 1e5), (1e5,), [("kink", (), 0, 1e9, 0)]),
+        (mg.sqrt, (0.0,), [("edge", (), math.nan, math.inf, math.inf)]),
+        (mg.log, (0.0,), [("edge", (), math.nan, math.inf, math.inf)]),
+        (mg.cbrt, (0.0,), [("vertical", (), math.inf, math.inf, math.inf)]),
+        (mg.arccos, (-1.0,), [("edge", (), math.nan, -math.inf, -math.inf)]),
+        (mg.floor, (2.0,), [("jump", (), 0, 0, 0)]),
+        (mg.sign, (0.0,), [("jump", (), 0, 0, 0)]),
+    ],
+)
+def test_a_kink_is_reported_and_is_no_mistake(f, xs, found):
+    for got, expected in zip(kinks(f, *xs), found, strict=True):
+        assert got[:2] == expected[:2]
+        assert got[2:] == pytest.approx(expected[2:], rel=1e-6, abs=1e-12, nan_ok=True)
+
+
+def test_a_kink_in_words():
+    assert str(mg.gradcheck(mg.relu, 0.0)).splitlines()[-1] == (
+        "order 1, argument 0: kink, slope 0 on the left, 1 on the right, gradient 0"
+    )
+    assert "edge of the domain, nothing on the left, slope inf, gradient inf" in str(mg.gradcheck(mg.sqrt, 0.0))
+    assert "argument 1[2]: kink" in str(mg.gradcheck(lambda x, y: x * abs(y).sum(), 2.0, np.array([1.0, 2.0, 0.0])))
+
+
+def test_where_the_first_derivative_jumps_there_is_no_second():
+    assert [k[0] for k in kinks(mg.relu, 0.0, order=2)] == ["kink", "jump"]
+    X, W = np.array([[0.0, 0.0], [1.0, -2.0]]), np.array([[0.5, -1.5], [1.0, 0.3]])
+    assert {k[0] for k in kinks(lambda x, w: mg.relu(x @ w), X, W, order=2)} == {"kink", "jump"}
+
+
+@pytest.mark.parametrize("at_zero", [0.0, 0.25, 1.0])
+def test_any_gradient_between_the_slopes_will_do(at_zero):
+    gate = mg.Gate("ramp", lambda x: np.maximum(x, 0.0), local=[lambda out, x: mg.where(x == 0.0, at_zero, x > 0.0)])
+    assert mg.gradcheck(gate, np.zeros(1)).kinks
+
+
+@pytest.mark.parametrize("at_zero", [-0.1, 1.1, 2.0, math.nan, math.inf])
+def test_a_gradient_outside_the_slopes_is_a_mistake_that_names_both(at_zero):
+    gate = mg.Gate("ramp", lambda x: np.maximum(x, 0.0), local=[lambda out, x: mg.where(x == 0.0, at_zero, x > 0.0)])
+    text = r"argument 0\[0\]: the gradient says \S+, differences say 0 on the left and 1\.\d+ on the right"
+    with pytest.raises(GradcheckError, match=text):
+        mg.gradcheck(gate, np.zeros(2))
+
+
+@pytest.mark.parametrize("finite", [0.0, 1.0, -math.inf])
+def test_a_finite_gradient_where_the_slope_grows_without_bound(finite):
+    gate = mg.Gate("root", np.sqrt, local=[lambda out, x: mg.where(x == 0.0, finite, 0.5 / np.maximum(out, 1e-300))])
+    with pytest.raises(GradcheckError, match="no bound on the right, where the slope grows and grows, at the edge"):
+        mg.gradcheck(gate, np.zeros(1))
+
+
+def test_curvature_is_no_kink():
+    """At an extremum the two slopes differ by 100 %, and on a sharp bend by more than a kink's worth."""
+    for f, x in [
+        (mg.square, 0.0),
+        (mg.cos, 0.0),
+        (lambda x: mg.sqrt(x * x + 1e-4), 0.0),
+        (lambda x: mg.softplus(1e3 * x), 0.0),
+        (lambda x: 1e4 * x * x + x, 0.0),
+        (lambda x: mg.tanh(1e3 * x), 1e-3),
+    ]:
+        report = mg.gradcheck(f, x, order=2)
+        assert not report.kinks
+        assert report.max_error < 1e-5
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.99, 1.01, -1.0, 2.0])
+@pytest.mark.parametrize("x", [0.0, 1e-4, -1e-3, 0.7])
+def test_curvature_hides_no_mistake(factor, x):
+    """A wrong slope of 1000 x² + x is wrong at the bottom too, where the slopes on both sides differ."""
+    gate = mg.Gate("bowl", lambda x: 1e3 * x * x + x, local=[lambda out, x: factor * (2e3 * x + 1.0)])
+    with pytest.raises(GradcheckError):
+        mg.gradcheck(gate, x)
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-6, 1e-7, 1e-9, 1e-12])
+def test_beside_a_kink_the_slope_is_the_near_one(distance):
+    for x in (distance, -distance):
+        assert mg.gradcheck(mg.relu, x)
+        assert mg.gradcheck(lambda y: mg.relu(y - 1.0), 1.0 + x)
+    if distance > 1e-12:
+        with pytest.raises(GradcheckError):
+            mg.gradcheck(mg.Gate("leak", lambda x: np.maximum(x, 0.0), local=[0.3]), distance)
+
+
+# --------------------------------------------------------------------------------------------------- steps and rounding
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (mg.log, 1e-10), (mg.log, 1e-200), (mg.log, 1e200), (mg.reciprocal, 1e-30), (mg.sqrt, 1e-20),
+        (mg.square, 1e150), (mg.square, 1e-150), (mg.sin, 1e5), (mg.sin, 1e10), (mg.exp, 700.0), (mg.exp, -700.0),
+        (lambda x: mg.sin(1e4 * x), 1.0), (lambda x: x**5, 1e3), (mg.sigmoid, 30.0), (mg.lgamma, 1e8),
+    ],
+)  # fmt: skip
+def test_steps_fit_large_and_tiny_numbers(f, x):
+    assert mg.gradcheck(f, x, order=1)
+    for factor in (0.5, 1.001, -1.0):
+        wrong = mg.Gate("wrong", lambda y: f(y), vjp=[lambda g, out, y, k=factor: g * mg.grad(f)(y) * k])
+        if abs(mg.grad(f)(x)) * abs(1.0 - factor) > 1e-9 * abs(f(x)):  # else it drowns in the rounding of f
+            with pytest.raises(GradcheckError):
+                mg.gradcheck(wrong, x)
+
+
+def test_rounding_is_told_from_a_mistake():
+    with pytest.raises(GradcheckError, match=r"unreliable here.*rounding.*Check at another point") as caught:
+        mg.gradcheck(lambda x: (x + 1e15) - 1e15, 0.7)
+    assert "mistake" not in str(caught.value)
+    assert mg.gradcheck(lambda x: (x + 1e8) - 1e8, 0.7).max_error < 1e-3
+    with pytest.raises(GradcheckError, match=r"the gradient says 1.5, differences say"):
+        mg.gradcheck(mg.Gate("far", lambda x: (x + 1e8) - 1e8, local=[1.5]), 0.7)
+
+
+def test_outside_the_domain_differences_can_not_tell():
+    with pytest.raises(GradcheckError, match="nan"):
+        mg.gradcheck(mg.log, -1.0)
+
+
+def test_a_random_function_is_refused():
+    noise = np.random.default_rng(0)
+    with pytest.raises(GradcheckError, match=r"two results for the same numbers.*eval\(\)"):
+        mg.gradcheck(lambda x: x * noise.random(), 2.0)
+
+
+# ----------------------------------------------------------------------------------------------------- modes and passes
+def counted(f):
+    def g(*xs):
+        g.calls += 1
+        return f(*xs)
+
+    g.calls = 0
+    return g
+
+
+def test_the_cost_of_directions_does_not_grow_with_the_size():
+    for n in (10, 2000, 50_000):
+        f = counted(lambda x: mg.tanh(x).sum())
+        report = mg.gradcheck(f, np.linspace(-1.0, 1.0, n), mode="directions", order=2)
+        assert report.mode == "directions"
+        assert report.max_error < 1e-6
+        assert f.calls < 500
+
+
+def test_auto_is_full_for_small_inputs():
+    assert mg.gradcheck(mg.tanh, np.ones(1000)).mode == "full"
+    assert mg.gradcheck(lambda x, y: mg.tanh(x) + y, np.ones((1000, 1)), 1.0).mode == "directions"
+    assert mg.gradcheck(mg.tanh, np.ones(1001), mode="full").pairs[0].numeric.shape == (1001,)
+    with pytest.raises(ValueError, match="mode='some'.*'full', 'directions' and 'auto'"):
+        mg.gradcheck(mg.tanh, 1.0, mode="some")
+
+
+@pytest.mark.parametrize("wrong", [0, 777, 4999])
+def test_directions_find_the_one_wrong_entry(wrong, rng):
+    def rule(g, out, x):
+        sent = g * 2.0 * x
+        scale = np.ones(x.shape)
+        scale[wrong] = 1.01
+        return sent * scale
+
+    gate = mg.Gate("nearly", np.square, vjp=[rule])
+    with pytest.raises(
+        GradcheckError, match=rf"argument 1\[{wrong}\]: the gradient says.*directions disagree"
+    ) as caught:
+        mg.gradcheck(lambda y, x: gate(x) * y, 2.0, rng.uniform(0.5, 1.0, 5000))
+    assert caught.value.report.mistake.index == (wrong,)
+
+
+def test_directions_see_kinks_and_sizes(rng):
+    report = mg.gradcheck(lambda x: mg.relu(x).sum(), np.zeros(2000))
+    assert {kink.kind for kink in report.kinks} == {"kink"}
+    assert mg.gradcheck(lambda x: mg.log(x).sum(), rng.uniform(1e-6, 1e-3, 2000), order=2)
+    assert mg.gradcheck(lambda x: mg.sqrt(x).sum(), rng.uniform(1.0, 1e9, 2000), order=2)
+
+
+def test_other_directions_are_drawn_with_rng():
+    numbers = [mg.gradcheck(mg.tanh, np.ones(9), mode="directions", rng=seed).pairs[0].numeric for seed in (0, 0, 1)]
+    assert np.array_equal(numbers[0], numbers[1])
+    assert not np.allclose(numbers[0], numbers[2])
+
+
+def test_the_forward_pass_is_compared_too():
+    """Right backwards, wrong forwards: a vjp that squares the upstream gradient agrees where that is 1."""
+    gate = mg.Gate("bent", lambda x: np.sum(x * x), vjp=[lambda g, out, x: g * g * 2.0 * x])
+    with pytest.raises(GradcheckError, match=r"forward mode \(jvp\) says .*, backward and differences say"):
+        mg.gradcheck(gate, np.array([1.0, 2.0]))
+
+
+def test_a_function_may_return_several_values(rng):
+    A = rng.normal(size=(3, 3))
+    A = A @ A.T + np.diag([1.0, 2.0, 3.0])
+    for f in (mg.linalg.qr, mg.linalg.eigh, mg.linalg.slogdet, lambda a: [a * a, mg.sin(a)], lambda a: (a, 3.0)):
+        assert mg.gradcheck(f, A, order=2)
+    with pytest.raises(GradcheckError, match="argument 0: the gradient says 2, "):
+        mg.gradcheck(lambda x: mg.stack([mg.Gate("g", np.sin, local=[2.0])(x), x])[0], 0.3)
+
+
+# ---------------------------------------------------------------------------------------------------------- the picture
+def test_a_picture_of_gradient_over_differences(tmp_path):
+    pytest.importorskip("matplotlib")
+    report = mg.gradcheck(lambda x, y: mg.relu(x) * y, np.array([1.0, 0.0, -2.0]), 3.0, order=2)
+    figure = report.plot(tmp_path / "check.png")
+    assert (tmp_path / "check.png").read_bytes().startswith(b"\x89PNG")
+    assert [axes.get_title() for axes in figure.axes] == ["order 1", "order 2"]
+    points = figure.axes[0].collections[0].get_offsets()
+    np.testing.assert_allclose(points[0], [3.0 * 1.13696169, 3.0 * 1.13696169], rtol=1e-6)  # times its weight
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["argument 0", "argument 1", "kink: left to right slope"]
+
+
+def test_a_picture_of_a_failed_check_rings_what_disagrees():
+    pytest.importorskip("matplotlib")
+    gate = mg.Gate("off", np.square, local=[lambda out, x: mg.where(x > 1.0, 3.0 * x, 2.0 * x)])
+    with pytest.raises(GradcheckError) as caught:
+        mg.gradcheck(gate, np.array([0.5, 2.0]))
+    axes = mg.viz.plot_gradcheck(caught.value.report).axes[0]
+    rings = [c for c in axes.collections if c.get_label() == "disagrees"]
+    assert len(rings) == 1
+    assert len(rings[0].get_offsets()) == 1
+    assert [text.get_text() for text in axes.texts] == ["argument 0[1]"]
+
+
+def test_a_picture_of_nothing_says_why():
+    pytest.importorskip("matplotlib")
+    gate = mg.Gate("wide", np.square, vjp=[lambda g, out, x: mg.sum(g)])
+    with pytest.raises(GradcheckError) as caught:
+        mg.gradcheck(gate, np.ones(3))
+    with pytest.raises(MinigradError, match="nothing was compared"):
+        caught.value.report.plot()
+
+
 # ---------------------------------------------------------------------------------------------------------- randomness
 def test_a_generator_from_a_number_is_new_and_another_is_itself():
     generator = mg.random.generator

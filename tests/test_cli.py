@@ -82,3 +82,162 @@ def test_errors_of_minigrad_are_told_and_others_are_not_hidden(monkeypatch, caps
     monkeypatch.setattr(minigrad.demo, "run", fails(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["demo"])
+
+
+# ---------------------------------------------------------------------------------------------------------------- check
+def checked(capsys, *what):
+    """The exit status, and the lines on standard output and standard error, of `minigrad check`."""
+    status = cli.main(["check", *map(str, what)])
+    printed = capsys.readouterr()
+    return status, printed.out.splitlines(), printed.err
+
+
+@pytest.fixture
+def gates_file(tmp_path):
+    """Writes a file of gates and returns its path."""
+
+    def write(text, name="my_gates.py"):
+        (tmp_path / name).write_text("import numpy as np\nimport minigrad as mg\n" + text)
+        return tmp_path / name
+
+    return write
+
+
+def test_check_of_the_whole_catalogue(capsys):
+    status, lines, err = checked(capsys)
+    assert status == 0
+    assert err == ""
+    differentiable = [name for name, gate in minigrad.gates.REGISTRY.items() if gate.differentiable]
+    assert [line.split()[0] for line in lines[1:-2]] == differentiable
+    assert all(line.endswith("right") for line in lines[1:-2])
+    assert lines[-2] == f"{len(differentiable)} gates: {len(differentiable)} right."
+    plain = len(minigrad.gates.REGISTRY) - len(differentiable)
+    assert lines[-1] == f"{plain} more have no derivative to check (comparisons and questions)."
+
+
+def test_check_of_some_gates(capsys):
+    status, lines, _ = checked(capsys, "exp", "tanh", "less", "exp")
+    assert status == 0
+    assert lines[0].split() == ["gate", "orders", "worst", "error", "kinks"]
+    rows = [line.split() for line in lines[1:3]]
+    assert [row[0] for row in rows] == ["exp", "tanh"]
+    assert all(row[1:3] == ["1", "2"] and float(row[3]) < 1e-7 and row[4:] == ["0", "right"] for row in rows)
+    assert lines[3:] == ["2 gates: 2 right.", "1 more has no derivative to check (comparisons and questions)."]
+
+
+def test_check_of_a_file(capsys, gates_file):
+    path = gates_file(
+        """
+from minigrad.gates import exp  # of the catalogue: not checked again
+
+cube = mg.Gate("cube", lambda x: x**3, local=[lambda out, x: 3.0 * x * x])
+my_log = mg.Gate("my_log", np.log, local=[lambda out, x: 1.0 / x])
+my_log.domain = [(0.1, 3.0)]
+fma = mg.Gate("fma", lambda a, b, c: a * b + c, local=[lambda out, a, b, c: b, lambda out, a, b, c: a, 1.0])
+"""
+    )
+    status, lines, _ = checked(capsys, path)
+    assert status == 0
+    assert [line.split()[0] for line in lines[1:-1]] == ["cube", "my_log", "fma"]
+    assert lines[-1] == "3 gates: 3 right."
+
+
+def test_a_wrong_gate_in_a_file_is_explained(capsys, gates_file):
+    path = gates_file(
+        """
+half = mg.Gate("half", lambda x: x / 2.0, local=[-0.5])
+cube = mg.Gate("cube", lambda x: x**3, local=[lambda out, x: 3.0 * x * x])
+"""
+    )
+    status, lines, _ = checked(capsys, path)
+    assert status == 1
+    assert lines[1].split() == ["half", "WRONG"]
+    assert lines[2].startswith(
+        "    half[()]: gradcheck, order 1: argument 0: the gradient says -0.5, differences say 0.5"
+    )
+    assert "Likely mistake: the sign" in lines[3]
+    assert lines[4].endswith("right")
+    assert lines[-1] == "2 gates: 1 right, 1 wrong."
+
+
+def test_a_rule_that_raises_is_wrong(capsys, gates_file):
+    path = gates_file('broken = mg.Gate("broken", np.exp, local=[lambda out, x: np.undefined(x)])')
+    status, lines, _ = checked(capsys, path)
+    assert status == 1
+    assert lines[1].split() == ["broken", "WRONG"]
+    assert "undefined" in lines[2]
+
+
+def test_gates_that_need_example_calls(capsys, gates_file):
+    text = """
+from minigrad.gates.registry import call
+
+rows = mg.Gate("rows", lambda *xs: np.concatenate(xs), vjp=lambda g, out, *xs: tuple([x * 0.0 + 1.0 for x in xs]))
+pick = mg.Gate("pick", lambda x, index: x[index], vjp=[lambda g, out, x, index: mg.zeros])
+"""
+    status, lines, _ = checked(capsys, gates_file(text))
+    assert status == 1
+    assert lines[1].split() == ["rows", "UNCHECKED"]
+    assert any("from minigrad.gates.registry import call" in line for line in lines)
+    assert any("rows.domain = [call((2, 3), (3, 4))" in line for line in lines)
+    assert any("pick[(3,3)] can't be called: " in line and "index" in line for line in lines)
+    assert lines[-1] == "2 gates: 2 unchecked."
+    good = """
+from minigrad.gates.registry import call
+
+scaled = mg.Gate("scaled", lambda x, by=None: x * by, local=[lambda out, x, by=None: by])
+scaled.domain = [call((2, 3), by=3.0), call((), by=2.0)]
+"""
+    status, lines, _ = checked(capsys, gates_file(good))
+    assert status == 0
+    assert lines[-1] == "1 gate: 1 right."
+
+
+def test_a_file_may_import_its_neighbour(capsys, gates_file):
+    gates_file("def square(x):\n    return x * x\n", name="neighbour_of_gates.py")
+    path = gates_file(
+        "from neighbour_of_gates import square\nsq = mg.Gate('sq', square, local=[lambda out, x: 2.0 * x])\n"
+    )
+    before = list(sys.path)
+    assert checked(capsys, path)[0] == 0
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("tahn", "there is no gate 'tahn'; did you mean tan or tanh or arctan? A file is named with its .py."),
+        ("zzzzzz", "there is no gate 'zzzzzz'. A file is named with its .py."),
+        ("nowhere.py", "there is no file nowhere.py."),
+        ("eigvalsh", "eigvalsh is composed of gates and states no derivative; its gates are checked."),
+    ],
+)
+def test_what_can_not_be_checked(capsys, what, text):
+    status, lines, err = checked(capsys, what)
+    assert status == 1
+    assert lines == []
+    assert err == f"minigrad: check: {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = 1\ny = z\n", "line 4 doesn't import: NameError: name 'z' is not defined"),
+        ("def f(:\n", "doesn't import: SyntaxError"),
+        ("raise SystemExit(3)\n", "line 3 doesn't import: SystemExit: 3"),
+        ("import not_there\n", "line 3 doesn't import: ModuleNotFoundError: No module named 'not_there'"),
+        ("x = mg.exp\n", "defines no gate at its top level, as in: my_gate = mg.Gate("),
+    ],
+)
+def test_files_without_gates(capsys, gates_file, text, says):
+    status, _, err = checked(capsys, gates_file(text))
+    assert status == 1
+    assert err.startswith("minigrad: check: my_gates.py")
+    assert says in err
+
+
+def test_a_file_of_another_kind(capsys, tmp_path):
+    (tmp_path / "notes.txt").write_text("gates")
+    status, _, err = checked(capsys, tmp_path / "notes.txt")
+    assert status == 1
+    assert "notes.txt is no Python file; its name ends with .py." in err
