@@ -603,8 +603,6 @@ REPLACED: dict[str, Replaced] = {
     "polygamma": Replaced(at_pole, 0.5, POLE),
     "lgamma": Replaced(np.isneginf, 0.5, "SciPy's value at -inf is -inf, C's inf"),
     "softplus": Replaced(lambda x: x > 0.2 / 3.0, -0.5, "PyTorch's is a line from `threshold` on, here 3 x = 0.2"),
-        lambda x: (x > 20) & (x < 40), 0.5, "PyTorch's softplus is a line from 20 on, an error of 2e-9"
-    ),
 }
 
 
