@@ -466,6 +466,17 @@ def test_second_slopes(row: Row) -> None:
         np.testing.assert_allclose(got, want, rtol=LOOSE.get((row.name, x), 2e-14), atol=2e-323)
 
 
+ENDS = [("logit", 1e-200, -inf), ("logit", NEAR_1, 2.0**100), ("tanh", 1e308, 0.0), ("mish", 1e308, 0.0)]
+
+
+@pytest.mark.parametrize(("name", "x", "expected"), ENDS)
+def test_second_slopes_at_the_ends(name: str, x: float, expected: float) -> None:
+    """Where infinity minus infinity or 0 times infinity lies near."""
+    for form in (float, np.atleast_1d):
+        second = mg.grad(lambda y: mg.sum(mg.grad(lambda z: mg.sum(REGISTRY[name](z)))(y)))(form(x))
+        np.testing.assert_allclose(second, expected, rtol=1e-14)
+
+
 # ------------------------------------------------------------------------------------- gates that make one of many
 class Many(NamedTuple):
     """A reduction of these numbers, or entry `pick` of what keeps their shape, and its truth for a list of them."""
