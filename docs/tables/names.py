@@ -45,6 +45,7 @@ TORCH = {
     **{name: f"torch.linalg.{name}" for name in LINALG.split()},
     "power": "torch.pow",
     "max": "torch.amax",
+    "median": "torch.median",
     "min": "torch.amin",
     "transpose": "torch.permute",
     "getitem": "x[index]",

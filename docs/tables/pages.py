@@ -11,13 +11,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import minigrad as mg
 from minigrad import gates
 from minigrad.gates import operators
 from minigrad.gates.registry import COMPOSED, REGISTRY
 from minigrad.gates.table import Entry, Statement, entry, signature
 
-from .differences import DIFFERENCES, Difference, ours, power_rows
+from .differences import DIFFERENCES, ours, power_rows
 from .kinks import kinks, number
 from .names import numpy_name, torch_name
 
@@ -25,8 +27,8 @@ __all__ = ["api", "differences", "families", "fill", "gate_entries", "gate_table
 
 FIRST = [
     "arithmetic", "exponential", "trigonometric", "hyperbolic", "special", "activations", "selection", "rounding",
-    "comparisons", "questions", "reductions", "statistics", "sorting", "shapes", "arranging", "linalg", "products",
-    "matrices",
+    "comparisons", "questions", "reductions", "cumulative", "statistics", "quantiles", "norms", "sorting", "shapes",
+    "splitting", "arranging", "linalg", "products", "matrices", "factorizations", "convolution", "pooling", "windows",
 ]  # fmt: skip
 GATE = ("Gate", "Forward", "Derivative", "Kinks, jumps, ends", "NumPy, PyTorch")
 POWER = ("a", "b", "a ** b", "slope by a", "slope by b")
@@ -42,7 +44,7 @@ TITLES = {
     "linalg": "Matrix products",
     "products": "Products of arrays",
     "matrices": "Matrix functions",
-    "windows": "Convolution and pooling",
+    "cumulative": "Running sums and products",
 }
 
 
@@ -232,20 +234,28 @@ def differences() -> str:
     return html_table(DIFFERENCE, rows, "differences")
 
 
-def difference_row(row: Difference) -> str:
-    arguments = [short(x) for x in row.at] + [f"{k}={v!r}" for k, v in row.params.items()]
-    call = f"{row.name}({', '.join(arguments)})"
-    cells = [f"<p><code>{escape(call)}</code></p>", answer(*ours(row)), answer(*row.theirs)]
-    return html_row(DIFFERENCE, [*cells, f"<p>{html_text(row.why)}</p>"])
+def difference_row(row: Any) -> str:
+    """The call, both answers, and the reason."""
+    arguments = [short(x) for x in row.inputs] + [f"{k}={v!r}" for k, v in row.params.items()]
+    call = f"<p><code>{row.gate}({escape(', '.join(arguments))})</code></p>"
+    call += f'<p class="source">torch.{breakable(row.torch)}</p>'
+    what = "gradient" if row.order == 1 else "second slopes"
+    cells = [call, answer(what, *ours(row)), answer(what, *row.theirs), f"<p>{html_text(row.why)}</p>"]
+    return html_row(DIFFERENCE, cells)
+
+
+def answer(what: str, value: Any, slopes: list[Any] | None) -> str:
+    text = "none" if slopes is None else ", ".join([short(g) for g in slopes])
+    return f"<p>{short(value)}</p><p>{what} {text}</p>".replace("-", "−").replace("inf", "∞")
 
 
 def short(x: Any) -> str:
-    return f"[{', '.join(map(short, x))}]" if isinstance(x, list) else f"{x:g}"
-
-
-def answer(value: float, grads: list[float] | None) -> str:
-    slopes = "none" if grads is None else ", ".join([f"{g + 0.0:.10g}" for g in grads])
-    return f"<p>{value + 0.0:.10g}</p><p>gradient {slopes}</p>".replace("-", "−").replace("inf", "∞")
+    """A number, or a list of a few; many equal ones are counted."""
+    x = np.asarray(x).tolist()
+    if not isinstance(x, list):
+        return f"{x + 0.0:.10g}"
+    texts = [short(y) for y in x]
+    return f"{len(x)} × {texts[0]}" if len(x) > 4 and len(set(texts)) == 1 else f"[{', '.join(texts)}]"
 
 
 GENERATED: dict[str, Callable[..., str]] = {
