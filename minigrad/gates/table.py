@@ -50,10 +50,6 @@ class Entry:
     derivatives: tuple[tuple[str, Statement], ...]
     comments: tuple[str, ...]
 
-    @property
-    def family(self) -> str:
-        return Path(self.file).stem
-
 
 @cache
 def entry(name: str) -> Entry:
