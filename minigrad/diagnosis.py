@@ -12,7 +12,7 @@ from .convert import describe, shape_of
 from .differences import Tolerance
 from .errors import GradientError
 from .gates import REGISTRY
-from .hypotheses import likely_mistake, take_samples, wrong_shape
+from .hypotheses import all_right, likely_mistake, take_samples, wrong_shape
 from .tree import tree_leaves
 from .value import Value, chain_rule, joint_parts, one_part, tape
 
@@ -217,7 +217,13 @@ def whole(f: Callable[..., Any], points: list[Any], mistake: Mistake, suspects: 
     right = f"The gates that it records are right by themselves ({', '.join(names[:8])}{', …' if names[8:] else ''}). "
     words = ""
     if mistake.kind == "wrong" and mistake.order == 1 and small(points, 300):
-        words = likely_mistake(take_samples(f, points), mistake.argument, None, list(range(len(points))))
+        samples = take_samples(f, points)
+        if all_right(samples, mistake.argument):
+            return (
+                "Near this point the gradient is right. The point is special (a tie, a pole, the edge of a domain): what "
+                "the gates take for their slopes there doesn't make up a slope of the function."
+            )
+        words = likely_mistake(samples, mistake.argument, None, list(range(len(points))))
     return (
         f"{words + ' ' if words else ''}{right if names else ''}So the function leaves the graph: what it takes from a "
         "Value as .data, float(x), .detach(), under no_grad(), or with math.*, counts as a constant, and that "

@@ -96,7 +96,8 @@ def judge(probe: Probe, start: Any, near: Tolerance, *, of_slopes: bool = False)
     if abs(a - centre) <= near(a, centre, slack) and not bent:
         return Measured("right", centre)
     sides = one_side(probe, -1.0), one_side(probe, 1.0)
-    found = weigh(a, *sides, near, centre, slack)
+    settled = max(side.error for side in sides) <= 0.02 * abs(right - left)
+    found = weigh(a, *sides, near, centre if settled else np.nan, slack)
     if found.kind != "noise" and np.isfinite(a) and jumps(probe, start, *sides):
         return found._replace(kind="jump") if of_slopes or found.kind != "wrong" else found
     return found
@@ -105,7 +106,7 @@ def judge(probe: Probe, start: Any, near: Tolerance, *, of_slopes: bool = False)
 def chords(probe: Probe, start: Any, h: float) -> tuple[float, float, float]:
     """The slopes of the chords from -h to 0, from 0 to h, and from -h to h."""
     (t, ahead), (s, behind) = probe.line(h), probe.line(-h)
-    return total(behind - start) / s, total(ahead - start) / t, total(ahead - behind) / (t - s)
+    return total(behind, start) / s, total(ahead, start) / t, total(ahead, behind) / (t - s)
 
 
 def jumps(probe: Probe, start: Any, left: Side, right: Side) -> bool:
@@ -155,7 +156,7 @@ def one_side(probe: Probe, sign: float) -> Side:
         points = [probe.line(sign * step / 2**k) for k in range(4)]
         if len({t for t, _ in points}) < 4:
             continue  # below the spacing of floats
-        slopes = [total(x - y) / (t - s) for (t, x), (s, y) in pairwise(points)]
+        slopes = [total(x, y) / (t - s) for (t, x), (s, y) in pairwise(points)]
         if not np.all(np.isfinite(slopes)):
             continue
         # Slopes of chords, each half as far away as the one before: extrapolated to 0, twice (Richardson).
@@ -167,10 +168,9 @@ def one_side(probe: Probe, sign: float) -> Side:
             best, lowest = side, score
         if lowest <= 1e-7:
             return best
-    if len(seen) > 2 and lowest > 0.05:
+    if lowest > 1e-3 and len(seen) > 5:  # x^0.9 and x log x grow slowly, but at every step
         climb = [slope for _, slope in sorted(seen, reverse=True)]
-        grows = all([abs(y) > 1.1 * abs(x) and x * y > 0.0 for x, y in pairwise(climb)])
-        if grows and abs(climb[-1]) > 30.0 * abs(climb[0]):
+        if all([abs(y) > 1.05 * abs(x) and x * y > 0.0 for x, y in pairwise(climb)]):
             return Side(float(np.copysign(np.inf, climb[-1])), 0.0)
     return best
 
@@ -183,6 +183,7 @@ def steps(h: float, least: float) -> Iterator[float]:
         yield from [least * 10.0**-k for k in range(-2, 3)]
 
 
-def total(difference: Any) -> float:
+def total(end: Any, start: Any) -> float:
+    """By how much the sum moved; the terms are subtracted first, for those that stay don't round."""
     with np.errstate(all="ignore"):
-        return float(np.sum(difference))
+        return float(np.sum(end - start))

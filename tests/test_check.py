@@ -239,6 +239,13 @@ def test_checks_draw_nothing_from_the_default_generator():
 
 
 # --------------------------------------------------------------------------------------------------------------- kinks
+X_LOG_X = mg.Gate(
+    "x_log_x",
+    lambda x: np.where(x == 0.0, 0.0, x * np.log(np.where(x == 0.0, 1.0, x))),
+    local=[lambda out, x: mg.log(x) + 1.0],
+)
+
+
 def kinks(f, *xs, **how):
     return [(k.kind, k.index, k.left, k.right, k.analytic) for k in mg.gradcheck(f, *xs, **how).kinks]
 
@@ -257,6 +264,9 @@ def kinks(f, *xs, **how):
         (mg.sqrt, (0.0,), [("edge", (), math.nan, math.inf, math.inf)]),
         (mg.log, (0.0,), [("edge", (), math.nan, math.inf, math.inf)]),
         (mg.cbrt, (0.0,), [("vertical", (), math.inf, math.inf, math.inf)]),
+        (lambda x: x**0.9, (0.0,), [("edge", (), math.nan, math.inf, math.inf)]),
+        (X_LOG_X, (0.0,), [("edge", (), math.nan, -math.inf, -math.inf)]),
+        (lambda x: abs(x) ** 0.9, (1e-300,), []),
         (mg.arccos, (-1.0,), [("edge", (), math.nan, -math.inf, -math.inf)]),
         (mg.floor, (2.0,), [("jump", (), 0, 0, 0)]),
         (mg.sign, (0.0,), [("jump", (), 0, 0, 0)]),
@@ -301,6 +311,12 @@ def test_a_finite_gradient_where_the_slope_grows_without_bound(finite):
     gate = mg.Gate("root", np.sqrt, local=[lambda out, x: mg.where(x == 0.0, finite, 0.5 / np.maximum(out, 1e-300))])
     with pytest.raises(GradcheckError, match="no bound on the right, where the slope grows and grows, at the edge"):
         mg.gradcheck(gate, np.zeros(1))
+
+
+def test_a_point_where_conventions_do_not_add_up():
+    """x log x has the slope log x + 1, -inf at 0; the gate xlogy takes 0 log 0 for 0 on both wires."""
+    with pytest.raises(GradcheckError, match=r"(?s)no bound on the right.*Near this point the gradient is right"):
+        mg.gradcheck(lambda x: mg.xlogy(x, x), 0.0)
 
 
 def test_curvature_is_no_kink():
@@ -364,6 +380,17 @@ def test_rounding_is_told_from_a_mistake():
         mg.gradcheck(mg.Gate("far", lambda x: (x + 1e8) - 1e8, local=[1.5]), 0.7)
 
 
+def test_slopes_that_settle_nowhere_excuse_nothing():
+    """x sin(1/x) at 0: the slopes on each side wander between -1 and 1."""
+
+    def wobble(x):
+        with np.errstate(all="ignore"):
+            return np.where(x == 0.0, 0.0, x * np.sin(1.0 / x))
+
+    with pytest.raises(GradcheckError, match="unreliable here"):
+        mg.gradcheck(mg.Gate("wobble", wobble, local=[0.0]), np.zeros(1))
+
+
 def test_outside_the_domain_differences_can_not_tell():
     with pytest.raises(GradcheckError, match="nan"):
         mg.gradcheck(mg.log, -1.0)
@@ -398,7 +425,7 @@ def test_auto_is_full_for_small_inputs():
     assert mg.gradcheck(mg.tanh, np.ones(1000)).mode == "full"
     assert mg.gradcheck(lambda x, y: mg.tanh(x) + y, np.ones((1000, 1)), 1.0).mode == "directions"
     assert mg.gradcheck(mg.tanh, np.ones(1001), mode="full").pairs[0].numeric.shape == (1001,)
-    with pytest.raises(ValueError, match="mode='some'.*'full', 'directions' and 'auto'"):
+    with pytest.raises(ValueError, match=r"mode='some'.*'full', 'directions' and 'auto'"):
         mg.gradcheck(mg.tanh, 1.0, mode="some")
 
 
