@@ -163,6 +163,10 @@ def test_max_pooling_of_negative_numbers_never_takes_the_padding() -> None:
     assert x.grad.sum() == 4.0
 
 
+def test_padding_of_whole_numbers_is_minus_infinity_too() -> None:
+    assert mg.max_pool1d(np.array([[-1, -2, -3]]), 2, padding=1).tolist() == [[-1.0, -2.0]]
+
+
 def test_a_nan_wins_its_window() -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     x[0, 0, 0, 0] = np.nan

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..convert import describe, shape_of
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from .arranging import at, ravel
 from .questions import argsort
 from .registry import composed
@@ -27,6 +27,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
     """
     if axis is None:
         x, axis = ravel(x), 0
+    axis = normalize_axis_index(axis, len(shape_of(x)))
     return take_along_axis(x, argsort(x, axis=axis), axis)
 
 
@@ -40,7 +41,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     if axis is None:
         x, axis = ravel(x), 0
-    return getitem(x, at(normalize_axis_index(axis, len(shape_of(x))), np.asarray(indices)))
+    return getitem(x, at(normalize_axis_index(axis, len(shape_of(x))), whole("take", x, indices)))
 
 
 @composed
@@ -56,7 +57,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """
     if axis is None:
         x, axis = ravel(x), 0
-    shape, indices = shape_of(x), np.asarray(indices)
+    shape, indices = shape_of(x), whole("take_along_axis", x, indices)
     if indices.ndim != len(shape):
         raise ShapeError(f"take_along_axis: {describe(x)} needs an index with as many axes, not {indices.shape}.")
     return getitem(x, lines(shape, indices, normalize_axis_index(axis, len(shape))))
@@ -91,8 +92,17 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
     return x + put(getitem(src, tuple([slice(n) for n in size])), to, shape_of(x))
 
 
+def whole(name: str, x: Any, index: Any) -> Any:
+    """The index as an array of whole numbers; a list of none picks nothing."""
+    index = np.asarray(index)
+    if index.dtype.kind not in "iu" and index.size:
+        remedy = "; with a mask, index: x[mask]" if index.dtype.kind == "b" else ""
+        raise DtypeError(f"{name}: {describe(x)}: an index is made of whole numbers, not {index.dtype}{remedy}.")
+    return index.astype(np.intp)
+
+
 def places(x: Any, axis: int, index: Any, name: str) -> tuple[Any, ...]:
-    shape, index = shape_of(x), np.asarray(index)
+    shape, index = shape_of(x), whole(name, x, index)
     axis = normalize_axis_index(axis, len(shape))
     fits = [m <= n or i == axis for i, (m, n) in enumerate(zip(index.shape, shape, strict=False))]
     if index.ndim != len(shape) or False in fits:

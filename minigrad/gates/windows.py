@@ -91,7 +91,7 @@ def frame(x: Any, widths: Any, fill: float = 0.0) -> Any:
     out = put(x, inside, wide)
     if not fill:
         return out
-    border = np.full(wide[lead:], fill, out.dtype)
+    border = np.full(wide[lead:], fill, np.result_type(out.dtype, np.float16))  # whole numbers have no infinity
     border[inside] = 0.0
     return out + border
 
