@@ -110,8 +110,8 @@ def describe_gate(gate: Gate) -> str:
 def signature(gate: Gate) -> inspect.Signature:
     """How a gate is called.
 
-    >>> print(signature(REGISTRY["divide"]), signature(REGISTRY["sum"]), signature(REGISTRY["stack"]))
-    (a, b) (x, axis=None, keepdims=False) (xs, axis=0)
+    >>> print(signature(REGISTRY["divide"]), signature(REGISTRY["softmax"]), signature(REGISTRY["stack"]))
+    (a, b) (x, axis=-1) (xs, axis=0)
     """
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = forward_signature(gate)
