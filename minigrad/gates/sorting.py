@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..convert import describe, shape_of
-from ..errors import DtypeError, ShapeError
+from ..errors import OutOfRangeError, ShapeError
 from .arranging import at, ravel
 from .questions import argsort
 from .registry import composed
@@ -97,7 +97,7 @@ def whole(name: str, x: Any, index: Any) -> Any:
     index = np.asarray(index)
     if index.dtype.kind not in "iu" and index.size:
         remedy = "; with a mask, index: x[mask]" if index.dtype.kind == "b" else ""
-        raise DtypeError(f"{name}: {describe(x)}: an index is made of whole numbers, not {index.dtype}{remedy}.")
+        raise OutOfRangeError(f"{name}: {describe(x)}: an index holds integers, not {index.dtype}{remedy}.")
     return index.astype(np.intp)
 
 
