@@ -381,6 +381,35 @@ def test_every_gate_pulls_linearly_and_pushes_the_transpose(call: Any, seed: int
         np.testing.assert_allclose(got, 0.5 * a - 3.0 * b, rtol=1e-9, atol=1e-9 * size, err_msg=name)
 
 
+def assert_jacobian_holds_every_push(f: Any, inputs: list[Any], seed: int, name: str = "") -> None:
+    """J t, summed block by block, is what `jvp` gives."""
+    t = drawn_like(inputs, seed)
+    pushed = mg.jvp(f, (inputs,), (t,))[1]
+    blocks = iter(tree_leaves(mg.jacobian(f)(inputs)))
+    for moved in tree_leaves(pushed):
+        total, size = np.zeros(np.shape(moved)), 1.0
+        for x in t:
+            block = np.asarray(next(blocks))
+            assert block.shape == np.shape(moved) + np.shape(x), name
+            total = total + np.tensordot(block, x, axes=np.ndim(x))
+            size += np.abs(block).max(initial=0.0)
+        np.testing.assert_allclose(total, moved, rtol=1e-9, atol=1e-10 * size, err_msg=name)
+
+
+@given(mixed_circuits, seeds)
+def test_a_jacobian_holds_every_push_and_a_hessian_every_bend(circuit: Any, seed: int) -> None:
+    steps, leaves = circuit
+    assert_jacobian_holds_every_push(lambda xs: run(mg, steps, xs)[0], leaves, seed)
+    assert_jacobian_holds_every_push(mg.grad(loss_of(circuit)), leaves, seed)
+
+
+@given(gate_calls(), seeds)
+@settings(max_examples=200)
+def test_every_gates_jacobian_holds_every_push(call: Any, seed: int) -> None:
+    name, f, inputs = call
+    assert_jacobian_holds_every_push(f, inputs, seed, name)
+
+
 # Circuits of the catalogue's elementwise gates, each fed with numbers from its own domain.
 ELEMENTWISE = [
     name for name in GATES
