@@ -146,15 +146,16 @@ class Comparison:
             mistake = None
             seen = []
             for probe in probes:
-                found = self.judge(probe, start)
+                found = self.judge(probe, start, brief=mistake is not None)
                 bad, smooth = found.kind in ("wrong", "noise"), found.kind in ("right", "wrong", "noise")
                 seen.append((probe.analytic, found.slope if smooth else np.nan, bad))
                 if not smooth:
                     kinks.append(Kink(found.kind, self.order, k, probe.index, found.left, found.right, probe.analytic))
                 elif bad and mistake is None:
                     if self.mode == "directions" and found.kind == "wrong":
-                        probe = self.worst_entry(k, a, start, rounding)
-                        found = self.judge(probe, start)
+                        worst = self.worst_entry(k, a, start, rounding)
+                        if (there := self.judge(worst, start)).kind == "wrong":
+                            probe, found = worst, there
                     mistake = Mistake(
                         found.kind, self.order, k, probe.index, probe.analytic, found.slope, found.left, found.right
                     )
@@ -165,8 +166,8 @@ class Comparison:
                 return mistake
         return None
 
-    def judge(self, probe: Probe, start: Any) -> Measured:
-        return judge(probe, start, self.near, of_slopes=self.order == 2)
+    def judge(self, probe: Probe, start: Any, brief: bool = False) -> Measured:
+        return judge(probe, start, self.near, of_slopes=self.order == 2, brief=brief)
 
     # ------------------------------------------------------------------------------------------------- both passes
     def backward(self) -> tuple[list[Any], float]:

@@ -140,7 +140,9 @@ def alone(suspect: Suspect, mistake: Mistake) -> str | None:
     words = "Check it on small arrays to learn the likely mistake."
     if small([*suspect.points, *tree_leaves(suspect.node._raw)], 300):
         words = likely_mistake(take_samples(suspect.call, suspect.points), found.argument, gate, suspect.wires)
-    return f"{where}: it states {found.analytic:.6g} where differences say {found.numeric:.6g}. {words}"
+    upstream = "an upstream gradient of 1" if isinstance(suspect.node._raw, float) else "random upstream gradients"
+    said = f"for {upstream} it sends {found.analytic:.6g}, differences say {found.numeric:.6g}"
+    return f"{where}: {said}. {words}"
 
 
 def small(numbers: list[Any], most: int) -> bool:
@@ -220,8 +222,8 @@ def whole(f: Callable[..., Any], points: list[Any], mistake: Mistake, suspects: 
         samples = take_samples(f, points)
         if all_right(samples, mistake.argument):
             return (
-                "Near this point the gradient is right. The point is special (a tie, a pole, the edge of a domain): what "
-                "the gates take for their slopes there doesn't make up a slope of the function."
+                "Near this point the gradient is right. The point is special (a tie, a pole, the edge of a domain): "
+                "what the gates take for their slopes there doesn't make up a slope of the function."
             )
         words = likely_mistake(samples, mistake.argument, None, list(range(len(points))))
     return (
