@@ -12,7 +12,7 @@ from .arithmetic import absolute, square
 from .exponential import exp, quiet, scalar_sigmoid, sigmoid, stable_sigmoid
 from .hyperbolic import sech_squared, tanh
 from .registry import row
-from .selection import clip, where
+from .selection import bounded, where
 from .special import bell, erfc
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
 SCALE, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # Klambauer et al., 2017: selu
 CUBIC = 0.044715  # Hendrycks and Gimpel, 2016: gelu
 BEND = 2.0 * math.sqrt(2.0 / math.pi)
+FAR = 1000.0  # what passes there is 0 or all; cut off at it, infinity meets no 0, which would make nan
 
 
 # ------------------------------------------------------------------------------------------------------ made of lines
@@ -109,14 +110,9 @@ def soft_plus(x: Any, beta: Any = 1.0) -> Any:
     return np.where(u > 0, x, 0.0) + np.log1p(np.exp(-np.abs(u))) / beta
 
 
-def near(x: Any) -> Any:
-    """x, but no infinity, which times 0 would be nan: so far out all that these functions multiply with it is 0."""
-    return min(max(x, -1000.0), 1000.0) if type(x) is float else clip(x, -1000.0, 1000.0)
-
-
 def bend(x: Any) -> Any:
     """The argument of the sigmoid in gelu's tanh form (tanh u = 2 sigmoid(2u) - 1); flat where that is 0 or 1."""
-    x = clip(x, -100.0, 100.0)
+    x = bounded(x, 100.0)
     return BEND * (x + CUBIC * x * x * x)
 
 
@@ -131,7 +127,7 @@ def passed(x: Any, approximate: str) -> Any:
 
 @quiet
 def gelu_forward(x: Any, approximate: str = "none") -> Any:
-    return np.maximum(x, -1000.0) * passed(x, approximate)  # for -inf times 0 is nan
+    return np.maximum(x, -FAR) * passed(x, approximate)
 
 
 def soft_sign(x: Any) -> Any:
@@ -142,8 +138,8 @@ def soft_sign(x: Any) -> Any:
 def gelu_slope(out: Any, x: Any, approximate: str = "none") -> Any:
     """The product rule: what passes, and x times the slope of that."""
     if approximate == "none":
-        return passed(x, approximate) + near(x) * bell(x, 0.5) / math.sqrt(2.0 * math.pi)
-    part, x = passed(x, approximate), clip(x, -100.0, 100.0)
+        return passed(x, approximate) + bounded(x, FAR) * bell(x, 0.5) / math.sqrt(2.0 * math.pi)
+    part, x = passed(x, approximate), bounded(x, 100.0)
     return part + x * part * sigmoid(-bend(x)) * (BEND * (1.0 + 3.0 * CUBIC * x * x))
 
 
@@ -151,7 +147,7 @@ def mish_slope(out: Any, x: Any) -> Any:
     """The product rule for x tanh(softplus(x))."""
     s = softplus(x)
     t = tanh(s)
-    return t + near(x) * sech_squared(t, s) * sigmoid(x)
+    return t + bounded(x, FAR) * sech_squared(t, s) * sigmoid(x)
 
 
 logsigmoid = row("logsigmoid", log_sigmoid, local=[lambda out, x: sigmoid(-x)])
@@ -163,11 +159,11 @@ softplus: Gate = row(  # exact everywhere: PyTorch switches to a line at beta x 
 gelu = row("gelu", gelu_forward, local=[gelu_slope])
 silu = row(
     "silu",
-    quiet(lambda x: np.maximum(x, -1000.0) * stable_sigmoid(x)),
-    scalar=lambda x: max(x, -1000.0) * scalar_sigmoid(x),
-    local=[lambda out, x: sigmoid(x) * (1.0 + near(x) * sigmoid(-x))],
+    quiet(lambda x: np.maximum(x, -FAR) * stable_sigmoid(x)),
+    scalar=lambda x: max(x, -FAR) * scalar_sigmoid(x),
+    local=[lambda out, x: sigmoid(x) * (1.0 + bounded(x, FAR) * sigmoid(-x))],
 )
-mish = row("mish", quiet(lambda x: np.maximum(x, -1000.0) * np.tanh(soft_plus(x))), local=[mish_slope])
+mish = row("mish", quiet(lambda x: np.maximum(x, -FAR) * np.tanh(soft_plus(x))), local=[mish_slope])
 softsign = row(
     "softsign",
     soft_sign,

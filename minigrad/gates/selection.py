@@ -29,6 +29,11 @@ def within(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     return (x >= (-np.inf if a_min is None else a_min)) & (x <= (np.inf if a_max is None else a_max))
 
 
+def bounded(x: Any, far: float) -> Any:
+    """x, cut off at ±far: `clip` for rules, where a Python float is spared the way through NumPy."""
+    return min(max(x, -far), far) if type(x) is float else clip(x, -far, far)
+
+
 relu = row(
     "relu",
     lambda x: np.maximum(x, 0.0),

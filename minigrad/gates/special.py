@@ -13,8 +13,8 @@ from ..errors import MissingExtraError
 from ..value import Gate
 from .exponential import exp
 from .registry import call, row
-from .rounding import round as nearest
-from .selection import clip, where
+from .rounding import floor
+from .selection import bounded, where
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logit", "polygamma", "xlogy"]
 
@@ -41,10 +41,10 @@ zeta = scipy("zeta")
 def bell(x: Any, c: float = 1.0) -> Any:
     """exp(-c x²) to the last digits, which the rounding of x² would spoil in the tails.
 
-    With m the nearest multiple of 1/128, x² = m² + (x - m)(x + m): the first is exact and the second is small.
+    With m the next multiple of 1/128 below x, x² = m² + (x - m)(x + m): the first is exact and the second is small.
     """
-    x = clip(x, -64.0, 64.0)
-    m = nearest(x * 128.0) / 128.0
+    x = bounded(x, 64.0)
+    m = floor(x * 128.0) / 128.0
     return exp(-c * m * m) * exp(-c * (x - m) * (x + m))
 
 

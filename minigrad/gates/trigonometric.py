@@ -46,7 +46,7 @@ def turn(a: Any, y: Any, x: Any) -> Any:
 
 @quiet
 def sin_over_angle(x: Any) -> Any:
-    """sin(πx) / πx.  Whole turns are taken off x before it meets π: large x keep their digits."""
+    """sin(πx) / πx.  The nearest whole number is taken off x before it meets π: large x keep their digits."""
     whole, tiny = np.round(x), np.abs(x) < 1e-9
     sine = (1.0 - 2.0 * np.remainder(whole, 2.0)) * np.sin(math.pi * (x - whole))
     return np.where(tiny, 1.0, sine / math.pi / np.where(tiny, 1.0, x))
