@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.exceptions import AxisError
 
-from .errors import DtypeError, OutOfRangeError, ShapeError
+from .errors import DtypeError, MinigradError, OutOfRangeError, ShapeError
 
 FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -20,10 +19,13 @@ def to_data(x: Any, dtype: Any = None) -> Any:
         return x
     if is_value(x):
         raise DtypeError("a Value can't be the data of another Value: use its .data, or v.detach().")
-    if dtype is not None and np.dtype(dtype) not in (FLOAT64, FLOAT32):
-        raise DtypeError(f"dtype={np.dtype(dtype)}: a Value holds float64 or float32.")
+    if dtype is not None and not is_float(dtype):
+        raise DtypeError(f"dtype={dtype!r}: a Value holds float64 or float32.")
     if isinstance(x, (float, int, np.integer, np.float64)) and not isinstance(x, bool):
-        return float(x) if dtype is None or np.dtype(dtype) == FLOAT64 else np.asarray(x, dtype)
+        try:
+            return float(x) if dtype is None or np.dtype(dtype) == FLOAT64 else np.asarray(x, dtype)
+        except OverflowError:
+            raise DtypeError(f"{x!s:.20}... is too large for a float.") from None
     array = to_array(x)
     if array.dtype.kind in "iu":
         array = array.astype(FLOAT64 if dtype is None else dtype)
@@ -42,6 +44,23 @@ def to_constant(x: Any, dtype: Any) -> Any:
     if array.dtype not in (FLOAT64, FLOAT32):
         raise DtypeError(advice(array.dtype))
     return array
+
+
+def is_float(dtype: Any) -> bool:
+    try:
+        return np.dtype(dtype) in (FLOAT64, FLOAT32)
+    except TypeError:  # not the name of a dtype
+        return False
+
+
+def to_operand(x: Any) -> Any:
+    """A raw input of a gate, of some other kind than float or array: lists become arrays, what is no number is refused.
+    """
+    if isinstance(x, (list, tuple)):
+        return to_array(x)
+    if x is None or isinstance(x, (str, bytes, dict, set)) or callable(x):
+        raise DtypeError(f"{x!r:.60} is a {type(x).__name__}; expected a number or an array of numbers.")
+    return x
 
 
 def to_array(x: Any) -> Any:
@@ -131,19 +150,37 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 def describe(x: Any) -> str:
     """A value or number as error messages name it: `W (3, 4)`, `Value(2.0)`, `(5,)`."""
-    label, shape = getattr(x, "label", ""), shape_of(x) if not contains(x) else ()
+    label = getattr(x, "label", "")
     if is_value(x) and not label:
         label = f"Value({x.data:.6g})" if isinstance(x.data, float) else "Value"
-    if shape:
-        return f"{label} {shape}".strip()
-    return label or f"{x!r:.40}"
+    if isinstance(x, list) and not contains_value(x):
+        try:
+            return f"{np.shape(x)}"
+        except ValueError:  # ragged
+            pass
+    shape = getattr(x, "shape", ())
+    return f"{label} {shape}".strip() if shape else label or f"{x!r:.40}"
 
 
-def contains(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and contains_value(x)
-
-
-KINDS = {ValueError: ShapeError, AxisError: ShapeError, TypeError: DtypeError, IndexError: OutOfRangeError}
+KINDS = {np.linalg.LinAlgError: np.linalg.LinAlgError, ValueError: ShapeError, TypeError: DtypeError}
+REMEDIES = {  # for parts of NumPy's and Python's texts
+    "'dim'": "NumPy's name is axis=",
+    "'keepdim'": "NumPy's name is keepdims=",
+    "'unbiased'": "NumPy's name is ddof=",
+    "'correction'": "NumPy's name is ddof=",
+    "'p'": "NumPy's name is ord=",
+    "'min'": "the name is a_min=",
+    "'max'": "the name is a_max=",
+    "'value'": "NumPy's name is constant_values=",
+    "'where'": "use mg.where(mask, x, 0.0) first",
+    "argument 'dtype'": "use v.astype(dtype)",
+    "argument 'out'": "an array can't hold a Value",
+    "'Value' object": "a parameter is a raw number: use v.data",
+    "can't be iterated": "a parameter is a raw number: use v.data",
+    "axes don't match": "to exchange two axes use swapaxes(axis1, axis2)",
+    "positional argument": "several axes are a tuple: axis=(0, 1)",
+    "broadcast": "an axis is stretched only where its size is 1",
+}
 
 
 def explained(gate: Any, error: Exception, inputs: tuple[Any, ...]) -> Exception:
@@ -152,9 +189,11 @@ def explained(gate: Any, error: Exception, inputs: tuple[Any, ...]) -> Exception
     text = re.sub(r"^\S+\(\) ", "", str(error))  # lambda() got an unexpected keyword ...
     if type(error) is ValueError and gate.hint is not None:
         text = gate.hint(*[shape_of(x) for x in inputs])
-    elif "broadcast" in text:
-        text += "; an axis is stretched only where its size is 1."
-    elif "'dim'" in text or "'keepdim'" in text:
-        text += "; NumPy's names are axis= and keepdims=."
-    kind = KINDS.get(type(error), type(error))
+    elif remedy := next((remedy for part, remedy in REMEDIES.items() if part in text), ""):
+        text += f"; {remedy}."
+    kind = type(error)
+    if not isinstance(error, MinigradError):
+        kind = next((ours for theirs, ours in KINDS.items() if isinstance(error, theirs)), OutOfRangeError)
+    if text.startswith(f"{gate.name}: "):
+        return kind(text)
     return kind(f"{gate.name}: {between.join([describe(x) for x in inputs])}: {text}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .convert import describe, shape_of
-from .errors import GradientError, ShapeError
+from .errors import DtypeError, GradientError, ShapeError
 from .forward import push
 from .gates import concatenate, reshape, transpose
 from .rows import pull_rows
@@ -34,11 +34,15 @@ class Trace:
     def __init__(
         self, f: Callable[..., Any], args: tuple[Any, ...], positions: Iterable[int], kwargs: Any = None
     ) -> None:
+        if not callable(f):
+            raise DtypeError(
+                f"grad, vjp, jvp and the like take a function, not {describe(f)}; of a Value, call its backward()."
+            )
         kwargs = kwargs or {}
         self.name, self.args, self.positions = getattr(f, "__name__", "f"), args, tuple(positions)
         for i in self.positions:
-            if not -len(args) <= i < len(args):
-                raise GradientError(f"argnums={i}, but {self.name} was called with {len(args)} arguments.")
+            if not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args):
+                raise GradientError(f"argnums={i!r}, but {self.name} was called with {len(args)} arguments.")
         self.around, self.recording = enclosing.get(), recording.get()
         self.given_values = any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
         self.record = self.given_values or bool(self.around)  # whether somebody may differentiate our results
@@ -120,10 +124,10 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        trace = Trace(f, args, (argnums,) if isinstance(argnums, int) else argnums, kwargs)
+        trace = Trace(f, args, argnums if isinstance(argnums, (tuple, list)) else (argnums,), kwargs)
         check_single_number(trace.name, trace.out)
         trees = trace.per_argument(trace.gradients(trace.out))
-        return trace.result(trace.out), (trees[0] if isinstance(argnums, int) else tuple(trees))
+        return trace.result(trace.out), (trees[0] if not isinstance(argnums, (tuple, list)) else tuple(trees))
 
     return both
 
@@ -138,6 +142,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
     (12.0, (4.0, 3.0))
     """
     trace = Trace(f, xs, range(len(xs)))
+    check_numbers(trace)
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         upstreams = matching("vjp", "cotangent", cotangent, "the output", trace.out)
@@ -163,6 +168,7 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
         raise GradientError("jvp(f, xs, tangents): xs and tangents are tuples, with an entry per argument of f.")
     directions = matching("jvp", "tangents", tuple(tangents), "the arguments", tuple(xs))
     trace = Trace(f, tuple(xs), range(len(xs)))
+    check_numbers(trace)
     trace.given_values = trace.given_values or any([isinstance(t, Value) for t in directions])
     moved = push_forward(trace, directions)
     flat = iter(moved)
@@ -200,14 +206,15 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 
     @wraps(f)
     def all_slopes(*args: Any, **kwargs: Any) -> Any:
-        trace = Trace(f, args, (argnums,) if isinstance(argnums, int) else argnums, kwargs)
+        trace = Trace(f, args, argnums if isinstance(argnums, (tuple, list)) else (argnums,), kwargs)
+        check_numbers(trace)
         sizes = sum([size(x) for x in trace.variables]), sum([size(out) for out in trace.outs])
         blocks = by_columns(trace) if sizes[0] < sizes[1] else [by_rows(trace, out) for out in trace.outs]
         flat = iter(blocks)
 
         def of_output(out: Any) -> Any:
             trees = trace.per_argument(next(flat))
-            return trees[0] if isinstance(argnums, int) else tuple(trees)
+            return trees[0] if not isinstance(argnums, (tuple, list)) else tuple(trees)
 
         return tree_map(of_output, trace.out)
 
@@ -260,8 +267,7 @@ def joined(parts: list[Any], first: Any, second: Any) -> Any:
     shape = shape_of(first) + shape_of(second)
     if any([part is None for part in parts]) or not parts:
         return np.zeros(shape) if shape else 0.0
-    whole = parts[0] if len(parts) == 1 else concatenate(parts)
-    return reshape(whole, shape) if shape else whole[0]
+    return reshape(parts[0] if len(parts) == 1 else concatenate(parts), shape)
 
 
 def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -280,6 +286,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     array([6., 0.])
     """
+    matching("hvp", "v", v, "x", x)
     return jvp(grad(f), (x,), (v,))[1]
 
 
@@ -315,6 +322,12 @@ def matching(transform: str, what: str, tree: Any, like_what: str, like: Any) ->
         if shape_of(leaf) != shape_of(x):
             raise ShapeError(f"{transform}: {what} of shape {shape_of(leaf)} for {like_what} of shape {shape_of(x)}.")
     return leaves
+
+
+def check_numbers(trace: Trace) -> None:
+    for out in trace.outs:
+        if not isinstance(out, Value) and np.asarray(out).dtype.kind not in "fiub":
+            raise GradientError(f"{trace.name} returned {out!r:.60}; it must return numbers, as Values.")
 
 
 def check_single_number(name: str, out: Any) -> None:

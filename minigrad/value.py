@@ -25,8 +25,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .convert import bit_select, describe, explained, ieee, shape_of, tidy, to_constant, to_data
+from .convert import bit_select, describe, explained, ieee, shape_of, tidy, to_constant, to_data, to_operand
 from .errors import DtypeError, GradientError, ShapeError
+from .gate_errors import (
+    check_count,
+    check_elementwise,
+    check_grad,
+    check_parameters,
+    check_rules,
+    check_slopes,
+    derivative_failed,
+)
 
 if TYPE_CHECKING:
     from .value_methods import Methods  # `+`, `*`, `.exp()`, `.sum()`: gates/operators.py attaches them when imported
@@ -99,17 +108,12 @@ class Gate:
         scalar: Callable[..., Any] | None = None,
         arity: int | None = None,
     ) -> None:
-        if local is not None and vjp is not None:
-            raise TypeError(f"Gate {name!r}: state the derivative once, as local= or as vjp=, not both.")
+        check_rules(name, forward, local, vjp)
         self.name = self.__name__ = name
         self.__module__ = sys._getframe(1).f_globals.get("__name__", "")  # gates pickle by name, as functions do
         self.forward, self.scalar, self.symbol = forward, scalar, symbol or name
         self.elementwise = local is not None if elementwise is None else elementwise
         self.differentiable = local is not None or vjp is not None
-        for rules in (local, vjp):
-            entries = rules if isinstance(rules, (list, tuple)) else [rules]
-            if not all([d is None or callable(d) or (rules is local and isinstance(d, (int, float))) for d in entries]):
-                raise TypeError(f"Gate {name!r}: a derivative is a function or (local=) a number, not {rules!r:.50}")
         if isinstance(local, (list, tuple)):
             local = tuple([d if d is None or callable(d) else constant_local(float(d)) for d in local])
         self.local: Any = local
@@ -135,20 +139,24 @@ class Gate:
 
         (Operators on Python floats take a shorter way to the same record: `method` in gates/operators.py.)
         """
-        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], (list, tuple)):
+        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], (list, tuple, Iterator)):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
         args, needs = list(inputs), []  # the raw numbers; for each Value among the inputs, whether it wants a gradient
-        for i, x in enumerate(inputs):
-            if isinstance(x, Value):
-                args[i] = x._raw
-                needs.append(x._requires_grad)
-        if not needs and not params:
-            return self.compute(args, params)
         wires = inputs if self.arity is None else inputs[: self.arity]  # then come parameters by position: sum(x, 0)
         try:
+            for i, x in enumerate(inputs):
+                if isinstance(x, Value):
+                    args[i] = x._raw
+                    needs.append(x._requires_grad)
+                elif type(x) is not float and type(x) is not np.ndarray and self.arity is not None and i < self.arity:
+                    args[i] = to_operand(x)
+            if self.plain and self.arity and self.domain and any([needs_gradient(wires[i]) for i in self.plain]):
+                raise TypeError("a mask or a label passes no gradient on: write x > 0, or x.data.")
+            if not needs and not params:
+                return self.compute(args, params)
             if params or (self.arity is not None and len(inputs) != self.arity):
-                self.check_parameters(inputs, params)
+                check_parameters(self, inputs, params)
             if len(needs) != len(wires):
                 if not needs:
                     return self.compute(args, params)
@@ -172,22 +180,6 @@ class Gate:
             if mode is not True:
                 mode.made(node)
         return outputs(node) if several else node
-
-    def check_parameters(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
-        """A `Value` where a gate has no wire would lose its gradient; so would one more wire than derivatives."""
-        if params and isinstance(self.forward, np.ufunc):
-            raise TypeError(f"takes no {', '.join(params)}=.")
-        if self.arity is None:
-            beyond = list(params.values())
-        elif len(inputs) < self.arity:
-            raise TypeError(f"takes {self.arity} inputs, a derivative for each; {len(inputs)} given.")
-        else:
-            beyond = [*inputs[self.arity :], *params.values()]
-        if any([isinstance(x, Value) for x in beyond]):
-            raise TypeError(
-                f"has {self.arity or 'no such'} wire(s); a parameter is a raw number, through which no gradient flows: "
-                "use v.data, or a gate that has a wire for it."
-            )
 
     def convert_constants(self, wires: tuple[Any, ...], args: list[Any]) -> None:
         """Raw numbers among the wires become floats, of the dtype of the values (masks, labels, counts)."""
@@ -269,6 +261,8 @@ class Value(Methods):
             if dtype is not None and np.dtype(dtype) != self.dtype:
                 raise DtypeError(f"{describe(self)} is {self.dtype}: use v.astype({np.dtype(dtype).name!r}).")
             return
+        if not isinstance(label, str):
+            raise DtypeError(f"Value: label={label!r:.40} is a {type(label).__name__}; a label is a text.")
         self._raw = to_data(data, dtype)
         self.label, self.grad, self.gate, self._saved = label, None, None, None
         self._requires_grad, self._number = bool(requires_grad), tick()
@@ -391,8 +385,7 @@ class Value(Methods):
             grads = pull(self, upstream_of(self, gradient))
         before = [v for v in grads if v.gate is None and v.grad is not None]
         for v in before:
-            if shape_of(v.grad) not in ((), v.shape):
-                raise ShapeError(f"backward: {describe(v)} has a .grad of shape {shape_of(v.grad)}: set it to None.")
+            check_grad(v)
             grads[v] = v.grad + grads[v]
         for value, g in grads.items():  # nothing is written before everything is known
             value.grad = g
@@ -447,6 +440,8 @@ class Value(Methods):
                 slopes = [d if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)]
         else:
             slopes = [tidy(ieee(gate.rule(i), numbers)) if needs_gradient(x) else None for i, x in enumerate(wires)]
+            if gate.domain is None:
+                check_slopes(gate, slopes, wires)
         if len(wires) < 3 and gate.arity is not None:
             self._a, self._da, self._b, self._db = wires[0], slopes[0], wires[-1], slopes[1] if wires[1:] else None
         else:
@@ -587,7 +582,7 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
     wires, args, params = node._saved or (node.inputs, None, {})
     if isinstance(node._raw, tuple):
         g = per_output(node, g)
-    if any([isinstance(u, Value) for u in (g if type(g) is tuple else (g,))]):
+    if recorded := isinstance(g, Value) or (type(g) is tuple and any([isinstance(u, Value) for u in g])):
         # run the rules on the recorded values themselves: the derivative gets recorded, too
         args = tuple(as_recorded(node, wires, args))
     if gate.arity is None:
@@ -610,6 +605,10 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
             continue
         arrays = type(d) is type(data) is np.ndarray
         if not arrays or d.shape != data.shape or d.dtype != data.dtype:
+            if isinstance(d, Value) and not recorded:
+                raise GradientError(f"{gate.name}: its derivative for {describe(x)} is a Value, from raw numbers.")
+            if gate.domain is None and gate.elementwise:
+                check_elementwise(gate, node, d, x, wires)
             d = unbroadcast(d, x, gate)
         if type(d) is np.ndarray and (d is g or d.base is not None or not (gate.local is not None or gate.fresh)):
             d = d.copy()
@@ -639,7 +638,9 @@ def one_part(gate: Gate, i: int, g: Any, args: Any, params: dict[str, Any]) -> A
         try:
             return times(g, ieee(rule, args, params)) if by_local else ieee(rule, (g, *args), params)
         except ValueError as error:
-            raise GradientError(f"{gate.name}: its derivative on wire {i}: {error}") from error
+            raise derivative_failed(gate, i, error) from error
+    except TypeError as error:
+        raise derivative_failed(gate, i, error) from error
 
 
 def joint_parts(gate: Gate, g: Any, wires: tuple[Any, ...], args: Any, params: dict[str, Any]) -> Any:
@@ -647,16 +648,6 @@ def joint_parts(gate: Gate, g: Any, wires: tuple[Any, ...], args: Any, params: d
     parts = ieee(gate.rule(0), args if gate.local is not None else (g, *args), params)
     check_count(gate, parts, wires)
     return parts if gate.local is None else [times(g, local) for local in parts]
-
-
-def check_count(gate: Gate, parts: Any, wires: tuple[Any, ...]) -> None:
-    if not isinstance(parts, (tuple, list)):
-        raise GradientError(
-            f"{gate.name}: its derivative is one function, which serves any number of wires and returns a tuple; it "
-            f"returned {parts!r:.40}. For one wire write a list, local=[f] or vjp=[f]."
-        )
-    if len(parts) != len(wires):
-        raise GradientError(f"{gate.name}: its derivative has {len(parts)} entries, for {len(wires)} wires.")
 
 
 def zeros(data: Any) -> Any:
@@ -688,7 +679,10 @@ def unbroadcast(d: Any, x: Value, gate: Gate) -> Any:
     if have != shape:
         extra = len(have) - len(shape)
         if extra < 0 or any([n not in (1, h) for n, h in zip(shape, have[extra:], strict=True)]):
-            raise GradientError(f"{gate.name}: its derivative for {describe(x)} has the shape {have}.")
+            raise GradientError(
+                f"{gate.name}: its derivative for {describe(x)} has the shape {have}. (Or were the data replaced by an "
+                "array of another shape?)"
+            )
         stretched = [i + extra for i, n in enumerate(shape) if n == 1 and have[i + extra] != 1]
         d = reshape(sum(d, axis=(*range(extra), *stretched)), shape)  # the gates below: they record themselves
     if isinstance(d, Value):
@@ -772,6 +766,12 @@ def spread(x: Any, shape: Any) -> Any:
     return out
 
 
+def to_float(x: Any, dtype: Any) -> Any:
+    if np.dtype(dtype) not in FLOATS:
+        raise TypeError(f"{np.dtype(dtype)} numbers have no gradient: use v.data.astype({np.dtype(dtype)}).")
+    return np.asarray(x).astype(dtype)
+
+
 add = Gate("add", np.add, scalar=operator.add, symbol="+", local=[1.0, 1.0])
 multiply = Gate(
     "multiply", np.multiply, scalar=operator.mul, symbol="*", local=[lambda out, a, b: b, lambda out, a, b: a]
@@ -780,7 +780,7 @@ positive = Gate("positive", np.positive, scalar=operator.pos, symbol="+", local=
 select = Gate("select", bit_select, scalar=lambda mask, x: x if mask else 0.0, local=[None, lambda out, mask, x: mask])
 sum = Gate(
     "sum",
-    lambda x, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    lambda x, axis=None, *, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
     vjp=[lambda g, out, x, axis=None, keepdims=False: expand(g, x, axis, keepdims)],
     symbol="Σ",
 )
@@ -792,4 +792,4 @@ reshape: Gate = Gate(
 pick = Gate("pick", lambda outs, i: outs[i], vjp=[lambda g, out, outs, i: ((i, g),)])  # pairs add up by joining
 pick.leading = True
 broadcast_to = Gate("broadcast_to", spread, vjp=[lambda g, out, x, shape: g])  # the walk sums it back
-astype = Gate("astype", lambda x, dtype: np.asarray(x).astype(dtype), vjp=[lambda g, out, x, dtype: g])
+astype = Gate("astype", to_float, vjp=[lambda g, out, x, dtype: g])

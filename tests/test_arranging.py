@@ -255,8 +255,8 @@ X = mg.Value(np.arange(6.0).reshape(2, 3), label="X")
     ("wrong", "text"),
     [
         (lambda: X.squeeze(0), r"squeeze: X \(2, 3\)"),
-        (lambda: X.expand_dims(5), r"expand_dims: X \(2, 3\): axis 5 is out of bounds"),
-        (lambda: X.flip(2), r"flip: X \(2, 3\): axis 2 is out of bounds"),
+        (lambda: X.expand_dims(5), r"expand_dims: X \(2, 3\), 5: axis 5 is out of bounds"),
+        (lambda: X.flip(2), r"flip: X \(2, 3\), 2: axis 2 is out of bounds"),
         (lambda: X.swapaxes(0, 3), "swapaxes.*axis 3"),
         (lambda: X.moveaxis(0, (0, 1)), "moveaxis: 1 axes can't move to 2 places"),
         (lambda: X.roll(1, axis=4), "roll.*axis 4"),

@@ -176,7 +176,7 @@ def test_third_derivatives_of_det(rng: Any) -> None:
         (lambda m: mg.linalg.pinv(m[0]), ShapeError, "pinv: .*needs matrices"),
         (lambda m: mg.linalg.lstsq(m, np.ones(3)), ShapeError, r"lstsq: a \(2, 3\) must be a matrix, and b \(3,\)"),
         (lambda m: mg.linalg.matrix_power(m, 2), ShapeError, r"matrix_power: needs square .*\(2, 3\)"),
-        (lambda m: mg.linalg.matrix_power(m[:, :2], 0.5), TypeError, r"matrix_power: n=0.5 is no integer"),
+        (lambda m: mg.linalg.matrix_power(m[:, :2], 0.5), TypeError, r"matrix_power: .*n=0.5 is no integer"),
         (lambda m: mg.linalg.inv(m[:, :2] * 0.0), ValueError, "inv: .*Singular"),
         (lambda m: mg.linalg.cholesky(m[:, :2] * 0.0), ValueError, "cholesky: .*positive definite"),
     ],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..convert import shape_of
+from ..convert import describe, shape_of
 from ..errors import ShapeError
 from ..value import broadcast_to, reshape, select, sum
 from .registry import composed
@@ -135,6 +137,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
            [1.]])
     """
     first, second = normalize_axis_tuple(axes, len(shape_of(x)))
+    k = operator.index(k)
     if k % 4 == 0:
         return getitem(x, ...)
     if k % 4 == 2:
@@ -151,7 +154,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     array([3., 1., 2.])
     """
     if axis is None:
-        return reshape(roll(ravel(x), int(np.sum(shift)), 0), shape_of(x))
+        return reshape(roll(ravel(x), builtins.sum(map(operator.index, np.atleast_1d(shift))), 0), shape_of(x))
     for by, i in np.broadcast(shift, normalize_axis_tuple(axis, len(shape_of(x)), allow_duplicate=True)):
         start = -by % (shape_of(x)[i] or 1)
         x = concatenate([getitem(x, at(i, slice(start, None))), getitem(x, at(i, slice(start)))], axis=i)
@@ -188,6 +191,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         x, axis = ravel(x), 0
     axis = normalize_axis_index(axis, len(shape_of(x)))
     n = shape_of(x)[axis]
+    if np.size(repeats) and np.asarray(repeats).dtype.kind not in "iu":
+        raise TypeError(f"repeats={repeats}: counts are integers.")
     if np.size(repeats) not in (1, n):
         raise ShapeError(f"repeat: {np.size(repeats)} counts for {n} entries along axis {axis}.")
     return getitem(x, at(axis, np.repeat(np.arange(n), repeats)))
@@ -205,7 +210,9 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     array([3., 2., 1., 2., 3., 2., 1.])
     """
     shape = shape_of(x)
-    widths = np.broadcast_to(pad_width, (len(shape), 2)).tolist()
+    if np.shape(widths := np.asarray(pad_width)) not in ((), (1,), (2,), (1, 2), (len(shape), 1), (len(shape), 2)):
+        raise ShapeError(f"pad: {describe(x)}: pad_width={pad_width} is no number, pair, or pair per axis.")
+    widths = np.broadcast_to(widths, (len(shape), 2)).tolist()
     if mode == "constant":
         if not np.all(np.asarray(pad_width) >= 0):
             raise ShapeError(f"pad: pad_width={pad_width} has negative entries; to cut, index.")
@@ -251,7 +258,7 @@ def lower(x: Any, k: int, name: str) -> Any:
     if len(shape_of(x)) < 2:
         raise ShapeError(f"{name}: a triangle is cut from a matrix; the input has the shape {shape_of(x)}.")
     rows, columns = shape_of(x)[-2:]
-    return np.tri(rows, columns, k, dtype=bool)
+    return np.tri(rows, columns, operator.index(k), dtype=bool)
 
 
 @composed

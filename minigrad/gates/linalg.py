@@ -52,6 +52,8 @@ def matmul_hint(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 
 
 def affine(x: Any, weight: Any, bias: Any) -> Any:
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        raise ValueError  # which `linear_hint` explains
     out = x @ weight.T
     out += bias
     return out
@@ -68,6 +70,10 @@ def ones(n: int, dtype: Any) -> Any:
 
 
 def linear_hint(x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int, ...]) -> str:
+    if len(weight) != 2:
+        return f"weight {weight} is not a matrix (out, in)."
+    if bias != weight[:1]:
+        return f"bias {bias} doesn't fit the weight {weight}: a number for each of its {weight[0]} rows."
     has = x[-1] if x else "no"
     return f"the layer takes rows of {weight[-1]} numbers (weight is (out, in)), the input's rows have {has}."
 

@@ -29,6 +29,14 @@ def total_of_squares(*xs: Any) -> Any:
     return add_up([np.vdot(x, x) for x in xs])
 
 
+def cost_of_labels(scores: Any, labels: Any) -> Any:
+    if np.ndim(scores) != 2 or np.shape(labels) != np.shape(scores)[:1]:
+        raise ValueError("needs scores of shape (examples, classes) and a label for each example.")
+    if np.min(labels, initial=0) < 0:
+        raise IndexError(f"the label {np.min(labels)}: classes are numbered from 0.")
+    return -shifted_log_softmax(scores, axis=1)[np.arange(len(labels)), labels]
+
+
 hinge = row(  # max(0, 1 - label * score): a margin that is met passes nothing
     "hinge",
     lambda score, label: np.maximum(1.0 - label * score, 0.0),
@@ -37,7 +45,7 @@ hinge = row(  # max(0, 1 - label * score): a margin that is met passes nothing
 )
 negative_log_softmax = row(  # -log p[label] of each row of scores; its gradient is p - onehot(label)
     "negative_log_softmax",
-    lambda scores, labels: -shifted_log_softmax(scores, axis=1)[np.arange(len(labels)), labels],
+    cost_of_labels,
     vjp=[
         lambda g, out, scores, labels: g[..., None] * (softmax(scores, axis=1) - one_hot(labels, scores)),
         None,

@@ -219,7 +219,7 @@ def matrix_power(a: Any, n: int) -> Any:
            [0., 1.]])
     """
     if not isinstance(n, (int, np.integer)):
-        raise TypeError(f"matrix_power: n={n!r} is no integer.")
+        raise TypeError(f"n={n!r} is no integer.")
     shape = shape_of(a)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ShapeError(f"matrix_power: needs square matrices, (..., n, n); {shape} is none.")

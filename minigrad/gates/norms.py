@@ -39,7 +39,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     axes = tuple(range(n)) if axis is None else normalize_axis_tuple(axis, n)
     if ord is None or (ord == "fro" and len(axes) == 2):
         return vector_norm(x, axis=axis, keepdims=keepdims)
-    if len(axes) == 1 and not isinstance(ord, str):
+    if len(axes) == 1 and not isinstance(ord, str) and ord == ord:
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=ord)
     if len(axes) != 2 or ord not in (1, -1, 2, -2, np.inf, -np.inf, "nuc"):
         raise ShapeError(f"norm: there is no ord={ord!r} of {len(axes)} axes; a vector norm takes axis=.")
@@ -67,8 +67,8 @@ def cond(x: Any, p: Any = None) -> Any:
         largest, smallest = getitem(s, (..., 0)), getitem(s, (..., -1))
         with np.errstate(divide="ignore"):  # a singular matrix: infinity
             return smallest / largest if p == -2 else largest / smallest
+    size = norm(x, p, axis=(-2, -1))
     try:
-        inverse = inv(x)
+        return size * norm(inv(x), p, axis=(-2, -1))
     except np.linalg.LinAlgError:
-        return np.inf + 0.0 * sum(x, axis=(-2, -1))
-    return norm(x, p, axis=(-2, -1)) * norm(inverse, p, axis=(-2, -1))
+        return size * np.inf

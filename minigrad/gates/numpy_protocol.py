@@ -19,6 +19,9 @@ ANSWERS: dict[str, Callable[..., Any]] = {  # questions about a value that need 
 }
 
 
+NOT_NUMPYS = ("put", "select")  # gates for derivative statements: NumPy has other functions of these names
+
+
 def array_ufunc(self: Value, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
     """`np.exp(v)`, `np.add.reduce(v)`, `ndarray * v`."""
     if kwargs.get("out") is not None:
@@ -40,7 +43,7 @@ def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -
 
 
 def lookup(name: str) -> Any:
-    if (found := REGISTRY.get(name) or COMPOSED.get(name)) is None:
+    if name in NOT_NUMPYS or (found := REGISTRY.get(name) or COMPOSED.get(name)) is None:
         raise DtypeError(f"np.{name} has no gate in minigrad: use v.data for raw numbers, or mg.Gate to define one.")
     return found
 

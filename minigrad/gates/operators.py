@@ -21,6 +21,15 @@ FUNCTIONS = {"multi_dot"}  # no methods: their first input is a list
 ALIASES = {"abs": "absolute", "amax": "max", "amin": "min"}
 
 
+ELSEWHERE = {"view": "reshape", "unsqueeze": "expand_dims", "permute": "transpose", "numel": "size", "dim": "ndim"}
+
+
+def unknown(self: Value, name: str) -> Any:
+    """What `Value` doesn't have; some of it has another name in NumPy, and here."""
+    hint = f"; NumPy's name is {ELSEWHERE[name]!r}." if name in ELSEWHERE else ""
+    raise AttributeError(f"'Value' object has no attribute {name!r}{hint}", name=name, obj=self)
+
+
 def attach() -> None:
     """Give `Value` its operators, and every gate of one wire and composed function as a method."""
     for name, gate in OPERATORS.items():
@@ -37,6 +46,7 @@ def attach() -> None:
         setattr(Value, name, COMPOSED[name])
     for name, gate in ALIASES.items():
         setattr(Value, name, getattr(Value, gate))
+    setattr(Value, "__getattr__", unknown)  # noqa: B010
     setattr(Value, "__getitem__", REGISTRY["getitem"])  # noqa: B010  mypy knows these two from value_methods.pyi
     setattr(Value, "T", property(REGISTRY["transpose"], doc="The axes in reverse order."))  # noqa: B010
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast
 
-from ..convert import describe
-from ..errors import DtypeError, MinigradError, ShapeError
+from ..convert import explained
+from ..errors import MinigradError
 from ..value import Gate
 
 __all__ = ["COMPOSED", "REGISTRY", "Call", "call", "composed", "register", "row"]
@@ -61,18 +61,20 @@ def register(gate: Gate, domain: Any = None, hint: Any = None, leading: bool = F
 def composed(function: F) -> F:
     """Decorate a function made of gates: `mg.name`, `np.name` on `Value`s and methods find it, as they find a gate.
 
-    Its errors name it and its first input, as those of a gate do.
+    Its errors name it and its inputs, as those of a gate do, also where a gate inside has failed.
     """
 
-    @wraps(function)
-    def checked(x: Any, *args: Any, **params: Any) -> Any:
-        try:
-            return function(x, *args, **params)
-        except MinigradError:
-            raise
-        except (ValueError, TypeError) as error:
-            kind = DtypeError if isinstance(error, TypeError) else ShapeError
-            raise kind(f"{function.__name__}: {describe(x)}: {error}") from error
+    name = function.__name__
 
-    COMPOSED[function.__name__] = checked
+    @wraps(function)
+    def checked(*args: Any, **params: Any) -> Any:
+        try:
+            return function(*args, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            if isinstance(error, MinigradError) and str(error).startswith(f"{name}: "):
+                raise
+            raise explained(checked, error, args or tuple(params.values())) from error
+
+    checked.name, checked.symbol, checked.hint = name, name, None  # type: ignore[attr-defined]
+    COMPOSED[name] = checked
     return cast(F, checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["array_split", "split"]
 
 
 def pieces(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, ...]:
+    if np.ndim(indices_or_sections) == 0 and operator.index(indices_or_sections) < 1:
+        raise ValueError(f"{indices_or_sections} pieces; at least 1.")
     out = tuple(np.split(x, indices_or_sections, normalize_axis_index(axis, np.ndim(x))))
     if np.sum([piece.shape[axis] for piece in out]) != x.shape[axis]:
         raise ValueError(f"the places to cut must increase, not {indices_or_sections}: the pieces would overlap.")
@@ -42,7 +45,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     [array([1., 2.]), array([3.])]
     """
     if np.ndim(indices_or_sections) == 0:
-        n, k = shape_of(x)[normalize_axis_index(axis, len(shape_of(x)))], int(indices_or_sections)
+        n, k = shape_of(x)[normalize_axis_index(axis, len(shape_of(x)))], operator.index(indices_or_sections)
         if k < 1:
             raise ShapeError(f"array_split: {k} pieces; at least 1.")
         indices_or_sections = np.cumsum([n // k + (i < n % k) for i in range(k - 1)])
