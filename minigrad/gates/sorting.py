@@ -39,9 +39,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     >>> take(Value([3.0, 1.0, 2.0]), [2, 2, 0]).data
     array([2., 2., 3.])
     """
+    indices = whole("take", x, indices)
     if axis is None:
         x, axis = ravel(x), 0
-    return getitem(x, at(normalize_axis_index(axis, len(shape_of(x))), whole("take", x, indices)))
+    return getitem(x, at(normalize_axis_index(axis, len(shape_of(x))), indices))
 
 
 @composed
@@ -55,9 +56,10 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     array([[3.],
            [7.]])
     """
+    indices = whole("take_along_axis", x, indices)
     if axis is None:
         x, axis = ravel(x), 0
-    shape, indices = shape_of(x), whole("take_along_axis", x, indices)
+    shape = shape_of(x)
     if indices.ndim != len(shape):
         raise ShapeError(f"take_along_axis: {describe(x)} needs an index with as many axes, not {indices.shape}.")
     return getitem(x, lines(shape, indices, normalize_axis_index(axis, len(shape))))
