@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 help:
 	@echo "make demo         the tour: circuits, gradient checks, digits, moons, the spiral; a page in demo-out/"
 	@echo "make test         all tests that need only Python and pip"
-	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough)"
+	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough); all of its samples: ARGS='-m oracle'"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make docs         the documentation, into docs/_build/html/index.html"
 	@echo "make bench        times against micrograd and others"
