@@ -297,7 +297,6 @@ case(
     IndexWrong,
     "take: x (3,)",
     "integer",
-    bug="the label is lost: Value (3,)",
 )
 case("taken at a Value", lambda: mg.take(x, s), DtypeError, "s doesn't", "v.data")
 case("along, too far", lambda: mg.take_along_axis(X, np.array([[9], [0]]), 1), IndexWrong, "take_along_axis")
