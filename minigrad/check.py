@@ -130,6 +130,8 @@ def gradcheck(
     >>> print(gradcheck(abs, 0.0).kinks[0])
     order 1, argument 0: kink, slope -1 on the left, 1 on the right, gradient 0
     """
+    if not callable(f):
+        raise DtypeError(f"gradcheck: {f!r:.60} is no function; give it a function and the point to check it at.")
     if order not in (1, 2):
         raise ValueError(f"order={order}: gradcheck compares first (1) or first and second (2) derivatives.")
     if mode not in ("auto", "full", "directions"):

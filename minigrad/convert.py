@@ -178,7 +178,7 @@ REMEDIES = {  # for parts of NumPy's and Python's texts
     "'Value' object": "a parameter is a raw number: use v.data",
     "can't be iterated": "a parameter is a raw number: use v.data",
     "axes don't match": "to exchange two axes use swapaxes(axis1, axis2)",
-    "positional argument": "several axes are a tuple: axis=(0, 1)",
+    "positional arguments but": "several axes are a tuple: axis=(0, 1)",
     "broadcast": "an axis is stretched only where its size is 1",
 }
 

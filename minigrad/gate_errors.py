@@ -48,7 +48,8 @@ def check_parameters(gate: Any, inputs: tuple[Any, ...], params: dict[str, Any])
 def check_slopes(gate: Any, slopes: Sequence[Any], wires: tuple[Any, ...]) -> None:
     """The local gradients of a user's scalar gate."""
     for i, (slope, x) in enumerate(zip(slopes, wires, strict=True)):
-        if not isinstance(slope, (float, int, np.bool_)) and is_value(x) and x.requires_grad:
+        number = np.ndim(slope) == 0 and np.asarray(slope).dtype.kind in "bfiu" and not is_value(slope)
+        if not number and is_value(x) and x.requires_grad:
             raise GradientError(f"{gate.name}: its derivative on wire {i} is {describe(slope)}, not a float.")
 
 

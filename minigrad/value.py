@@ -91,8 +91,9 @@ class Gate:
     0.5
     """
 
-    domain: Any = None  # where tests sample the gate; the catalogue sets it, as the three below
+    domain: Any = None  # where tests sample the gate; the catalogue sets it, as all below
     fresh = False  # whether a vjp returns arrays that nobody else holds; otherwise the walk copies
+    sequence = False  # whether a lone array is a list of its rows, as for np.stack
     leading = False  # whether a vjp that mixes elements takes a `g` with more axes in front: see rows.py
     hint: Callable[..., str] | None = None  # from the inputs' shapes: what an error message adds when they don't fit
 
@@ -122,7 +123,6 @@ class Gate:
         listed = isinstance(rules, (list, tuple))
         self.arity = len(rules) if listed else arity if rules is None else None  # how many wires; None: any number
         self.plain = [i for i, rule in enumerate(rules) if rule is None] if listed else []  # wires for masks and labels
-        self.__doc__ = f"The gate {name}: see the catalogue, minigrad.gates."
 
     def __repr__(self) -> str:
         return f"<gate {self.name}>"
@@ -139,7 +139,8 @@ class Gate:
 
         (Operators on Python floats take a shorter way to the same record: `method` in gates/operators.py.)
         """
-        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], (list, tuple, Iterator)):
+        listed = (list, tuple, Iterator, Value, np.ndarray) if self.sequence else (list, tuple, Iterator)
+        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], listed):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
         args, needs = list(inputs), []  # the raw numbers; for each Value among the inputs, whether it wants a gradient
@@ -204,10 +205,15 @@ class Gate:
                         return out
                 except (ArithmeticError, ValueError):
                     pass
-            with np.errstate(all="ignore"):
-                return tidy(self.forward(*[np.float64(x) for x in args], **params))
-        out = self.forward(*args, **params)
+            return tidy(quietly(self.forward, [np.float64(x) for x in args], params))
+        out = quietly(self.forward, args, params)
         return out if type(out) is np.ndarray and out.ndim else tidy(out)
+
+
+@np.errstate(all="ignore")
+def quietly(f: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
+    """What IEEE answers, 1/0 = inf and log(-1) = nan, comes without NumPy's warning; `detect_anomaly` finds it."""
+    return f(*args, **params)
 
 
 def constant_local(number: float) -> Callable[..., float]:

@@ -490,6 +490,6 @@ def test_viz_names() -> None:
     from minigrad import viz
 
     assert viz.draw is draw
-    assert [callable(getattr(viz, name)) for name in viz.__all__] == [True] * 3
+    assert all(callable(getattr(viz, name)) for name in viz.__all__)
     with pytest.raises(AttributeError, match="no attribute 'drow'"):
         viz.drow  # noqa: B018

@@ -7,7 +7,7 @@ Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `
 NumPy's functions.
 """
 
-from . import numpy_protocol, operators
+from . import numpy_protocol, operators, table
 from .activations import *
 from .arithmetic import *
 from .arranging import *

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..value import Gate, select
 from .arithmetic import absolute, square
-from .exponential import exp, quiet, scalar_sigmoid, sigmoid, stable_sigmoid
+from .exponential import exp, scalar_sigmoid, sigmoid, stable_sigmoid
 from .hyperbolic import sech_squared, tanh
 from .registry import row
 from .selection import bounded, where
@@ -33,8 +33,8 @@ def between(x: Any, low: Any, high: Any) -> Any:
 
 
 def clipped(x: Any, min_val: Any = -1.0, max_val: Any = 1.0) -> Any:
-    if not np.all(np.less(min_val, max_val)):
-        raise ValueError(f"min_val={min_val} must be below max_val={max_val}.")
+    if not np.all(np.less_equal(min_val, max_val)):
+        raise ValueError(f"min_val={min_val} is above max_val={max_val}.")
     return np.clip(x, min_val, max_val)
 
 
@@ -52,7 +52,7 @@ hardsigmoid = row(
 )
 leaky_relu = row(
     "leaky_relu",
-    quiet(lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x)),
+    lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
     elementwise=True,
     vjp=[lambda g, out, x, negative_slope=0.01: where(x > 0, g, negative_slope * g)],
 )
@@ -64,12 +64,10 @@ def below(x: Any) -> Any:
     return select(x <= 0, x)
 
 
-@quiet
 def elu_forward(x: Any, alpha: Any = 1.0) -> Any:
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0)))
 
 
-@quiet
 def celu_forward(x: Any, alpha: Any = 1.0) -> Any:
     if not np.all(np.not_equal(alpha, 0)):
         raise ValueError(f"alpha={alpha}: x / alpha needs an alpha other than 0.")
@@ -84,7 +82,7 @@ def elu_pull(g: Any, out: Any, x: Any, alpha: Any = 1.0) -> Any:
 elu = row("elu", elu_forward, elementwise=True, vjp=[elu_pull])
 selu = row(
     "selu",
-    quiet(lambda x: SCALE * elu_forward(x, ALPHA)),
+    lambda x: SCALE * elu_forward(x, ALPHA),
     elementwise=True,
     vjp=[lambda g, out, x: SCALE * elu_pull(g, out, x, ALPHA)],
 )
@@ -97,12 +95,10 @@ celu = row(
 
 
 # -------------------------------------------------------------------------------------------------------------- smooth
-@quiet
 def log_sigmoid(x: Any) -> Any:
     return np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
 
 
-@quiet
 def soft_plus(x: Any, beta: Any = 1.0) -> Any:
     if not np.all(np.not_equal(beta, 0)):
         raise ValueError(f"beta={beta}: log(1 + exp(beta x)) / beta needs a beta other than 0.")
@@ -125,7 +121,6 @@ def passed(x: Any, approximate: str) -> Any:
     raise ValueError(f'approximate={approximate!r}: gelu has the forms "none" (exact) and "tanh".')
 
 
-@quiet
 def gelu_forward(x: Any, approximate: str = "none") -> Any:
     return np.maximum(x, -FAR) * passed(x, approximate)
 
@@ -159,11 +154,11 @@ softplus: Gate = row(  # exact everywhere: PyTorch switches to a line at beta x 
 gelu = row("gelu", gelu_forward, local=[gelu_slope])
 silu = row(
     "silu",
-    quiet(lambda x: np.maximum(x, -FAR) * stable_sigmoid(x)),
+    lambda x: np.maximum(x, -FAR) * stable_sigmoid(x),
     scalar=lambda x: max(x, -FAR) * scalar_sigmoid(x),
     local=[lambda out, x: sigmoid(x) * (1.0 + bounded(x, FAR) * sigmoid(-x))],
 )
-mish = row("mish", quiet(lambda x: np.maximum(x, -FAR) * np.tanh(soft_plus(x))), local=[mish_slope])
+mish = row("mish", lambda x: np.maximum(x, -FAR) * np.tanh(soft_plus(x)), local=[mish_slope])
 softsign = row(
     "softsign",
     soft_sign,

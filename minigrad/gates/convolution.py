@@ -25,7 +25,8 @@ def convolve(
     if len(shape_of(weight)) != n + 2:
         raise ShapeError(f"{function}: weight {shape_of(weight)} must be (out, in / groups, *kernel), {n + 2} axes.")
     filters, depth, *size = shape_of(weight)
-    if groups < 1 or depth * groups != channels or filters % groups:
+    (groups,) = each(function, "groups", groups, 1, 1)
+    if depth * groups != channels or filters % groups:
         raise ShapeError(
             f"{function}: the input {shape_of(x)} has {channels} channels; weight {shape_of(weight)} with "
             f"groups={groups} takes {depth * groups}, and makes {filters}, which {groups} must divide."

@@ -1,7 +1,7 @@
 """Matrices taken apart: qr, eigh, svd and slogdet.  Each is one gate with several outputs.
 
-Eigenvectors of equal eigenvalues can be turned into each other, and so have no derivative: where a loss depends on
-them, the slope is infinite; where it doesn't, equal eigenvalues do no harm (`ratio`).  The same holds for svd.
+Eigenvectors of equal eigenvalues can be turned into each other, and so have no derivative: where a loss depends on how
+they are turned, its gradient is nan; where it doesn't, equal eigenvalues do no harm (`ratio`).  The same holds for svd.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     Matrices have "fro" (2 of all numbers), 1 and inf (the largest sum of absolute values of a column, of a row), 2 (the
     largest singular value), "nuc" (the sum of these), and -1, -inf, -2 (the smallest).  No axis: over all numbers; an
-    axis: of the vectors that lie along it; two axes: of the matrices in them.  Its slope at 0 is 0.  Raises
+    axis: of the vectors that lie along it; two axes: of the matrices in them.  The slope of a vector's length at 0
+    is 0.  Raises
     `ShapeError` for what `ord` doesn't fit.
 
     >>> from minigrad import Value
@@ -45,7 +46,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         raise ShapeError(f"norm: there is no ord={ord!r} of {len(axes)} axes; a vector norm takes axis=.")
     if ord in (2, -2, "nuc"):
         s = svdvals(moveaxis(x, axes, (-2, -1)))
-        out = sum(s, axis=-1) if ord == "nuc" else getitem(s, (..., 0 if ord == 2 else -1))
+        out = {"nuc": sum, 2: max, -2: min}[ord](s, axis=-1)
         return expand_dims(out, tuple(sorted(axes))) if keepdims else out
     sums = sum(absolute(x), axis=axes[0] if abs(ord) == 1 else axes[1], keepdims=True)
     return (max if ord > 0 else min)(sums, axis=axes, keepdims=keepdims)
@@ -65,8 +66,7 @@ def cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
         s = svdvals(x)
         largest, smallest = getitem(s, (..., 0)), getitem(s, (..., -1))
-        with np.errstate(divide="ignore"):  # a singular matrix: infinity
-            return smallest / largest if p == -2 else largest / smallest
+        return smallest / largest if p == -2 else largest / smallest
     size = norm(x, p, axis=(-2, -1))
     try:
         return size * norm(inv(x), p, axis=(-2, -1))

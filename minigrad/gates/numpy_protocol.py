@@ -37,9 +37,14 @@ def array_ufunc(self: Value, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) 
 
 def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """`np.sum(v, axis=0)`, `np.concatenate([v, w])`."""
+    name = func.__name__
+    if func is not getattr(np, name, None) and func is not getattr(np.linalg, name, None):  # np.strings.add
+        return lookup(f"{func.__module__.removeprefix('numpy.')}.{name}")
+    defaults = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue}  # as libraries pass them on
+    kwargs = {key: x for key, x in kwargs.items() if key not in defaults or x is not defaults[key]}
     if func in (np.linalg.trace, np.linalg.diagonal):  # which differ from np.trace in the axes they take
         kwargs = {"axis1": -2, "axis2": -1, **kwargs}
-    return (ANSWERS.get(func.__name__) or lookup(func.__name__))(*args, **kwargs)
+    return (ANSWERS.get(name) or lookup(name))(*args, **kwargs)
 
 
 def lookup(name: str) -> Any:

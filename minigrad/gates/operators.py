@@ -124,5 +124,6 @@ def method(gate: Gate) -> Callable[..., Any]:
         return node
 
     short = unary if gate.arity == 1 else binary
-    short.__name__, short.__qualname__, short.__doc__ = gate.name, f"Value.{gate.name}", gate.__doc__
+    short.__name__, short.__qualname__ = gate.name, f"Value.{gate.name}"
+    short.__doc__ = f"The gate {gate.name}: see help(mg.{gate.name})."
     return short

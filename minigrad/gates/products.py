@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import describe, shape_of
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..value import broadcast_to, multiply, reshape, select
 from .linalg import matmul
 from .registry import call, composed, row
@@ -21,8 +21,17 @@ __all__ = ["cross", "dot", "einsum", "inner", "kron", "multi_dot", "outer", "ten
 
 
 def contract(subscripts: Any, *xs: Any, optimize: Any = False) -> Any:
-    if not isinstance(subscripts, str):
+    if not isinstance(subscripts, str) or any([isinstance(x, str) for x in xs]):
         raise TypeError("the subscripts come first, as in einsum('ij,jk->ik', a, b).")
+    if (named := subscripts.count(",") + 1) != len(xs):
+        raise ValueError(f"the subscripts name {named} operands, {len(xs)} given.")
+    try:
+        return product(subscripts, xs, optimize)
+    except ValueError as error:
+        raise ValueError(unlike(subscripts, xs) or str(error)) from error
+
+
+def product(subscripts: str, xs: tuple[Any, ...], optimize: Any) -> Any:
     weak = common_dtype(xs)
     return np.einsum(subscripts, *[np.asarray(x, weak) if type(x) is float else x for x in xs], optimize=optimize)
 
@@ -37,6 +46,16 @@ def letters(subscripts: str, shapes: list[tuple[int, ...]]) -> tuple[list[str], 
     dots = "".join([c for c in string.ascii_letters if c not in subscripts])[: largest(extra)]
     terms = [term.replace("...", dots[len(dots) - n :]) for term, n in zip(terms, extra, strict=True)]
     return terms, output.replace("...", dots)
+
+
+def unlike(subscripts: str, xs: tuple[Any, ...]) -> str:
+    """In words, which letter stands for axes of several sizes."""
+    sizes: dict[str, int] = {}
+    for term, x in zip(subscripts.split("->")[0].split(","), xs, strict=True):
+        for c, n in zip(term.strip(), shape_of(x), strict=False) if "." not in term else ():
+            if n != 1 and sizes.setdefault(c, n) != n:
+                return f"the letter {c} is {sizes[c]} in one place and {n} in another."
+    return ""
 
 
 def einsum_slopes(g: Any, out: Any, subscripts: str, *xs: Any, optimize: Any = False) -> tuple[Any, ...]:
@@ -141,12 +160,16 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     (2, 5)
     """
     a_shape, b_shape = shape_of(a), shape_of(b)
+    if not isinstance(axes, (int, tuple, list)):
+        raise DtypeError(f"tensordot: {describe(a)}, {describe(b)}: axes={axes!r} is no integer or pair of lists.")
     pair = (range(-axes, 0), range(axes)) if isinstance(axes, int) else axes
     pair = [[axis] if isinstance(axis, int) else axis for axis in pair]
     try:  # counted from the front
         of_a, of_b = [[range(len(s))[i] for i in axis] for axis, s in zip(pair, (a_shape, b_shape), strict=True)]
     except IndexError as error:
         raise ShapeError(f"tensordot: {describe(a)} and {describe(b)} have no axes={axes}.") from error
+    if len({*of_a}) < len(of_a) or len({*of_b}) < len(of_b):
+        raise ShapeError(f"tensordot: {describe(a)} and {describe(b)}: axes={axes} name an axis twice.")
     summed = [a_shape[i] for i in of_a]
     if summed != [b_shape[i] for i in of_b]:
         raise ShapeError(

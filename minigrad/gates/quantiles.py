@@ -12,7 +12,6 @@ from ..value import reshape
 from .arranging import dtype_of, moveaxis
 from .comparisons import isnan
 from .cumulative import together
-from .exponential import quiet
 from .reductions import max, mean
 from .registry import call, composed, row
 from .selection import where
@@ -22,7 +21,6 @@ from .sorting import sort
 __all__ = ["lerp", "median", "quantile"]
 
 
-@quiet
 def between(a: Any, b: Any, t: Any) -> Any:
     """a + t (b - a) as C++'s std::lerp: exact at equal ends, and nothing overflows on the way."""
     crossing = (1.0 - t) * a + t * b

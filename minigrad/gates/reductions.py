@@ -10,7 +10,7 @@ import numpy as np
 from ..convert import shape_of
 from ..value import Gate, expand, select, sum
 from .comparisons import equal, isnan
-from .exponential import exp, quiet
+from .exponential import exp
 from .registry import call, register, row
 
 sum_along: Any = np.add.reduce  # as np.sum, in half the time
@@ -22,7 +22,6 @@ REDUCED = [
 ALONG = [call((5,)), call((2, 3)), call((2, 3, 4), axis=1)]
 
 
-@quiet
 def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum over the count; where the sum overflows, first divided by a power of 2, which rounds nothing."""
     total = sum_along(x, axis=axis, keepdims=keepdims)
@@ -47,7 +46,7 @@ def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) ->
 
 def top(x: Any, axis: Any) -> Any:
     """The largest number along `axis`, or 0 where that is infinite: what the softmax family subtracts first."""
-    largest = np.maximum.reduce(x, axis=axis, keepdims=True)
+    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     finite = np.isfinite(largest)
     return largest if np.logical_and.reduce(finite, axis=None) else np.where(finite, largest, 0.0)
 
@@ -58,20 +57,17 @@ def from_end(axis: Any, x: Any) -> tuple[int, ...]:
     return tuple([a % n - n for a in (range(n) if axis is None else np.atleast_1d(axis).tolist()) if n])
 
 
-@quiet
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     shift = top(x, axis)
     out = np.log(sum_along(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return out if keepdims else np.squeeze(out, axis=axis)
 
 
-@quiet
 def shifted_log_softmax(x: Any, axis: Any = -1) -> Any:
     x = x - top(x, axis)  # first, or the logarithm would be lost beside large numbers
     return x - np.log(sum_along(np.exp(x), axis=axis, keepdims=True))
 
 
-@quiet
 def normalised_exp(x: Any, axis: Any = -1) -> Any:
     e = np.exp(x - top(x, axis))
     return e / sum_along(e, axis=axis, keepdims=True)

@@ -78,3 +78,22 @@ def composed(function: F) -> F:
     checked.name, checked.symbol, checked.hint = name, name, None  # type: ignore[attr-defined]
     COMPOSED[name] = checked
     return cast(F, checked)
+
+
+class Doc:
+    """`help(mg.exp)`: read from the gate's row when somebody asks; `Gate.__doc__` is that of the class."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self.of_class = of_class
+
+    def __get__(self, gate: Gate | None, owner: type) -> str | None:
+        if gate is None:
+            return self.of_class
+        if REGISTRY.get(gate.name) is not gate:
+            return f"{gate.name}: a gate that is not in the catalogue."
+        from .table import describe_gate
+
+        return describe_gate(gate)
+
+
+Gate.__doc__ = Doc(Gate.__doc__)  # type: ignore[assignment]

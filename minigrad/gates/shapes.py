@@ -52,6 +52,7 @@ def common_dtype(xs: Any) -> Any:
 
 
 def unstack(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
+    """The slices of a stacked gradient."""
     lead = (slice(None),) * (axis % len(shape_of(out)))
     return tuple([getitem(g, (*lead, i)) for i in range(len(xs))])
 
@@ -100,3 +101,4 @@ stack = row(
     vjp=unstack,
     domain=[call((2, 3), (2, 3)), call((2, 3), (2, 3), axis=-1), call((), (), ())],
 )
+concatenate.sequence = stack.sequence = True

@@ -11,7 +11,6 @@ from ..convert import shape_of
 from ..value import expand, select
 from .arithmetic import absolute, power, sign
 from .arranging import dtype_of
-from .exponential import quiet
 from .reductions import REDUCED, average, count, mean, share
 from .registry import call, row
 from .selection import where
@@ -45,13 +44,11 @@ def freedom(x: Any, out: Any, ddof: float) -> float:
     return float(np.maximum(count(x, out) - ddof, 0.0))
 
 
-@quiet
 def variance(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x, e = scaled(x, axis)
     return unscaled(squares(x, axis, ddof), 2 * e, axis, keepdims)
 
 
-@quiet
 def deviation(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     x, e = scaled(x, axis)
     return unscaled(np.sqrt(squares(x, axis, ddof)), e, axis, keepdims)
@@ -64,6 +61,7 @@ def centred(x: Any, axis: Any) -> Any:
 
 
 def variance_slope(g: Any, out: Any, x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    """2 (x - mean) / n: that the mean moves, too, cancels out."""
     n = freedom(x, out, ddof)
     return expand(g, x, axis, keepdims) * (centred(x, axis) * (2.0 / n if n else np.inf))
 
@@ -75,7 +73,6 @@ def deviation_slope(g: Any, out: Any, x: Any, axis: Any = None, *, ddof: float =
     return expand(g, x, axis, keepdims) * select(s != 0.0, d / where(s == 0.0, 1.0, s) * (1.0 / n if n else np.inf))
 
 
-@quiet
 def length(x: Any, axis: Any = None, keepdims: Any = False, ord: float = 2) -> Any:
     if ord == 0:
         return np.add.reduce(np.not_equal(x, 0.0), axis=axis, keepdims=keepdims).astype(dtype_of(x))

@@ -180,8 +180,6 @@ class Module:
 
         `names` are what a named function is called with.
         """
-        if isinstance(rule, ast.Call) and called(rule) == "quiet":
-            return self.statement(rule.args[0], names)
         if isinstance(rule, ast.Call) and called(rule) == "scipy":  # scipy("erf"): a function of scipy.special
             return Statement(f"scipy.special.{ast.literal_eval(rule.args[0])}({', '.join(names)})")
         if isinstance(rule, ast.Constant) and rule.value is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..value import Gate, select
 from .arithmetic import absolute, reciprocal, remainder, square
-from .exponential import quiet, sqrt
+from .exponential import sqrt
 from .registry import row
 from .rounding import round as nearest
 from .selection import where
@@ -44,7 +44,6 @@ def turn(a: Any, y: Any, x: Any) -> Any:
     return direction(a, length) / nonzero(length)
 
 
-@quiet
 def sin_over_angle(x: Any) -> Any:
     """sin(πx) / πx.  The nearest whole number is taken off x before it meets π: large x keep their digits."""
     whole, tiny = np.round(x), np.abs(x) < 1e-9
@@ -72,14 +71,14 @@ arccos = row("arccos", np.arccos, scalar=math.acos, local=[lambda out, x: -recip
 arctan = row("arctan", np.arctan, scalar=math.atan, local=[lambda out, x: square(1.0 / hypot(1.0, x))])  # x² overflows
 arctan2 = row(
     "arctan2",
-    quiet(np.arctan2),
+    np.arctan2,
     scalar=math.atan2,
     local=[lambda out, y, x: turn(x, y, x), lambda out, y, x: -turn(y, y, x)],
     domain=QUADRANT,
 )
 hypot: Gate = row(
     "hypot",
-    quiet(np.hypot),
+    np.hypot,
     scalar=math.hypot,
     local=[lambda out, a, b: direction(a, out), lambda out, a, b: direction(b, out)],
     domain=QUADRANT,
