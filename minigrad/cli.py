@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "info":
             print(info())
         elif given.command == "check":
-            from .check_gates import check_gates
+            from .check.gates import check_gates
 
             return 0 if check_gates(given.what) else 1
         else:

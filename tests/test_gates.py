@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import sampling
+from minigrad.check import sampling
+from minigrad.check.sampling import BINARY_SHAPES, UNARY_SHAPES, is_float
 from minigrad.gates import REGISTRY
 from minigrad.gates.registry import Call
-from minigrad.sampling import BINARY_SHAPES, UNARY_SHAPES, is_float
 
 
 class Case(sampling.Case):

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..convert import describe, shape_of
+from ..errors import GradientError
+from ..gates import REGISTRY
+from ..tree import tree_leaves
+from ..value import Value, chain_rule, joint_parts, one_part, tape
 from .comparison import Mistake, Pair, compare
-from .convert import describe, shape_of
 from .differences import Tolerance
-from .errors import GradientError
-from .gates import REGISTRY
 from .hypotheses import all_right, likely_mistake, take_samples, wrong_shape
-from .tree import tree_leaves
-from .value import Value, chain_rule, joint_parts, one_part, tape
 
 __all__ = ["explain"]
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import GradcheckError, GradientError
+from ..transforms import grad, jvp
+from ..tree import tree_leaves
+from ..value import Value, no_grad, positive, pull, recording, sum
 from .differences import Kink, Measured, Probe, Tolerance, judge
-from .errors import GradcheckError, GradientError
-from .transforms import grad, jvp
-from .tree import tree_leaves
-from .value import Value, no_grad, positive, pull, recording, sum
 
 __all__ = ["Comparison", "Mistake", "Pair", "compare"]
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .check import gradcheck
-from .errors import GradcheckError, MinigradError
-from .gates import REGISTRY
-from .gates.registry import COMPOSED
+from ..errors import GradcheckError, MinigradError
+from ..gates import REGISTRY
+from ..gates.registry import COMPOSED
+from ..value import Gate
+from .gradcheck import gradcheck
 from .sampling import cases_of, is_float
-from .value import Gate
 
 __all__ = ["check_gate", "check_gates"]
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import MinigradError
-from .tree import tree_leaves
-from .value import Gate, Value, pull, tape
+from ..errors import MinigradError
+from ..tree import tree_leaves
+from ..value import Gate, Value, pull, tape
 
 __all__ = ["Sample", "all_right", "likely_mistake", "take_samples", "wrong_shape"]
 

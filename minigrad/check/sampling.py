@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .gates.registry import Call
-from .value import Gate
+from ..gates.registry import Call
+from ..value import Gate
 
 __all__ = ["Case", "cases_of", "is_float"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..convert import to_data
+from ..errors import DtypeError, GradcheckError, GradientError
+from ..random import generator
+from ..value import Value, no_grad
 from .comparison import Mistake, Pair, compare
-from .convert import to_data
 from .differences import Kink, Tolerance
-from .errors import DtypeError, GradcheckError, GradientError
-from .random import generator
-from .value import Value, no_grad
 
 __all__ = ["GradcheckReport", "gradcheck", "numerical_grad"]
 
@@ -94,7 +94,7 @@ class GradcheckReport:
 
         Raises `MissingExtraError` without matplotlib.
         """
-        from .viz import plot_gradcheck
+        from ..viz import plot_gradcheck
 
         figure = plot_gradcheck(self)
         if path is not None:
