@@ -28,7 +28,8 @@ __all__ = ["api", "differences", "families", "fill", "gate_entries", "gate_table
 FIRST = [
     "arithmetic", "exponential", "trigonometric", "hyperbolic", "special", "activations", "selection", "rounding",
     "comparisons", "questions", "reductions", "cumulative", "statistics", "quantiles", "norms", "sorting", "shapes",
-    "splitting", "arranging", "linalg", "products", "matrices", "factorizations", "convolution", "pooling", "windows",
+    "axes", "splitting", "arranging", "linalg", "einsum", "products", "matrices", "determinants", "factorizations",
+    "convolution", "pooling", "windows",
 ]  # fmt: skip
 GATE = ("Gate", "Forward", "Derivative", "Kinks, jumps, ends", "NumPy, PyTorch")
 POWER = ("a", "b", "a ** b", "slope by a", "slope by b")

@@ -1,8 +1,9 @@
 """The catalogue of gates.
 
 Each family is a module of rows: `arithmetic`, `exponential`, `trigonometric`, `hyperbolic`, `rounding`, `special`,
-`activations`, `selection`, `comparisons`, `questions`, `reductions`, `cumulative`, `statistics`, `quantiles`, `shapes`,
-`splitting`, `arranging`, `sorting`, `linalg`, `products`, `matrices`, `factorizations`, `norms`, `windows`, `losses`.
+`activations`, `selection`, `comparisons`, `questions`, `reductions`, `cumulative`, `statistics`, `quantiles`, `norms`,
+`shapes`, `axes`, `arranging`, `splitting`, `sorting`, `linalg`, `products`, `einsum`, `matrices`, `determinants`,
+`factorizations`, `windows`, `convolution`, `pooling`, `losses`.
 `operators` and `numpy_protocol` make the rows reachable: as `Value`'s operators and methods, and through
 NumPy's functions.
 """
@@ -11,9 +12,12 @@ from . import numpy_protocol, operators, table
 from .activations import *
 from .arithmetic import *
 from .arranging import *
+from .axes import *
 from .comparisons import *
 from .convolution import *
 from .cumulative import *
+from .determinants import *
+from .einsum import *
 from .exponential import *
 from .factorizations import *
 from .hyperbolic import *

@@ -10,7 +10,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..convert import shape_of
 from ..value import expand, reshape
-from .arranging import dtype_of, flip, moveaxis, ravel
+from .arranging import dtype_of, flip
+from .axes import moveaxis, ravel
 from .reductions import ALONG, REDUCED
 from .registry import call, row
 from .shapes import concatenate, getitem, transpose

@@ -1,4 +1,4 @@
-"""Matrices taken apart: qr, eigh, svd and slogdet.  Each is one gate with several outputs.
+"""Matrices taken apart: qr, eigh and svd.  Each is one gate with several outputs.
 
 Eigenvectors of equal eigenvalues can be turned into each other, and so have no derivative: where a loss depends on how
 they are turned, its gradient is nan; where it doesn't, equal eigenvalues do no harm (`ratio`).  The same holds for svd.
@@ -15,12 +15,12 @@ from ..errors import GradientError
 from ..value import Gate, reshape, select
 from .arranging import tril
 from .linalg import swap
-from .matrices import DEFINITE, REGULAR, STACK, inv, per_matrix, solve, square
+from .matrices import DEFINITE, REGULAR, STACK, solve, square
 from .registry import call, composed, row
 from .selection import where
 from .shapes import concatenate
 
-__all__ = ["eigh", "eigvalsh", "qr", "slogdet", "svd", "svdvals"]
+__all__ = ["eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
 TALL = np.array([[2.0, -0.5], [0.4, 1.5], [-0.2, 0.6]])
 
@@ -166,17 +166,3 @@ def svdvals(x: Any) -> Any:
     array([4., 3.])
     """
     return svd(x, compute_uv=False)
-
-
-# -------------------------------------------------------------------------------------------------------------- slogdet
-def log_determinant(a: Any) -> tuple[Any, ...]:
-    square(a.shape)
-    return np.linalg.slogdet(a)
-
-
-slogdet = row(  # the sign is flat
-    "slogdet",
-    log_determinant,
-    vjp=[lambda g, out, a: per_matrix(g[1]) * swap(inv(a))],
-    domain=[call(REGULAR), call(STACK), call((1, 1), low=0.5)],
-)

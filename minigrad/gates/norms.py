@@ -11,7 +11,7 @@ from ..convert import shape_of
 from ..errors import ShapeError
 from ..value import sum
 from .arithmetic import absolute
-from .arranging import expand_dims, moveaxis
+from .axes import expand_dims, moveaxis
 from .factorizations import svdvals
 from .matrices import inv
 from .reductions import max, min

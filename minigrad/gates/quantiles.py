@@ -9,7 +9,8 @@ import numpy as np
 from ..convert import shape_of
 from ..errors import ShapeError
 from ..value import reshape
-from .arranging import dtype_of, moveaxis
+from .arranging import dtype_of
+from .axes import moveaxis
 from .comparisons import isnan
 from .cumulative import together
 from .reductions import max, mean

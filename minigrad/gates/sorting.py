@@ -9,7 +9,8 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..convert import describe, shape_of
 from ..errors import OutOfRangeError, ShapeError
-from .arranging import at, ravel
+from .arranging import at
+from .axes import ravel
 from .questions import argsort
 from .registry import composed
 from .shapes import getitem, put
