@@ -64,40 +64,6 @@ def test_pushing_is_the_transpose_of_pulling(gate: mg.Gate, inputs: list[Any], p
     assert left == pytest.approx(right, rel=1e-10, abs=1e-10)
 
 
-def test_row_5_directional_derivative() -> None:
-    f = lambda x: x[0] ** 2 - x[1] ** 2  # noqa: E731
-    x, u = np.array([1.0, 2.0]), np.array([0.6, 0.8])
-    assert mg.jvp(f, (x,), (u,))[1] == pytest.approx(-2.0, abs=1e-12)
-    assert mg.grad(f)(x) @ u == pytest.approx(-2.0, abs=1e-12)
-
-
-def test_row_9_jacobian() -> None:
-    def f(p: Any) -> Any:
-        x, y = p[0], p[1]
-        return mg.stack([x * x * y, 5.0 * x + mg.exp(y) - mg.exp(y) + y * np.cos(2.0)])
-
-    J = mg.jacobian(f)(np.array([1.0, 2.0]))
-    np.testing.assert_allclose(J, [[4.0, 1.0], [5.0, np.cos(2.0)]], rtol=1e-12)
-    v = np.array([0.3, -0.7])
-    np.testing.assert_allclose(mg.vjp(f, np.array([1.0, 2.0]))[1](v)[0], v @ J, rtol=1e-12)
-    np.testing.assert_allclose(mg.jvp(f, (np.array([1.0, 2.0]),), (v,))[1], J @ v, rtol=1e-12)
-    p = mg.softmax(np.array([0.1, 0.5, -1.0]))
-    S = mg.jacobian(mg.softmax)(np.array([0.1, 0.5, -1.0]))
-    np.testing.assert_allclose(S, np.diag(p) - np.outer(p, p), atol=1e-15)
-    np.testing.assert_allclose(S.sum(axis=1), 0.0, atol=1e-15)
-
-
-def test_row_10_hessian() -> None:
-    rosenbrock = lambda p: 100.0 * (p[1] - p[0] ** 2) ** 2 + (1.0 - p[0]) ** 2  # noqa: E731
-    H = mg.hessian(rosenbrock)(np.array([1.0, 1.0]))
-    np.testing.assert_allclose(H, [[802.0, -400.0], [-400.0, 200.0]], rtol=1e-12)
-    assert np.linalg.cond(H) == pytest.approx(2508.01, rel=1e-5)
-    np.testing.assert_allclose(H, H.T, atol=1e-12)
-    eigenvalues, vectors = np.linalg.eigh(H)
-    for value, d in zip(eigenvalues, vectors.T, strict=True):
-        assert d @ mg.hvp(rosenbrock, np.array([1.0, 1.0]), d) == pytest.approx(value, rel=1e-9)
-
-
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 5), (5, 2), (3, 3), (1, 4), (4, 1)])
 def test_rows_and_columns_give_the_same_jacobian(n_in: int, n_out: int) -> None:
     A = np.random.default_rng(0).standard_normal((n_out, n_in))
