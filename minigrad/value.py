@@ -139,8 +139,7 @@ class Gate:
 
         (Operators on Python floats take a shorter way to the same record: `method` in gates/operators.py.)
         """
-        listed = (list, tuple, Iterator, Value, np.ndarray) if self.sequence else (list, tuple, Iterator)
-        if self.arity is None and self.differentiable and inputs and isinstance(inputs[0], listed):
+        if self.arity is None and self.differentiable and inputs and is_list(inputs[0], self.sequence):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
         args, needs = list(inputs), []  # the raw numbers; for each Value among the inputs, whether it wants a gradient
@@ -214,6 +213,10 @@ class Gate:
 def quietly(f: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
     """What IEEE answers, 1/0 = inf and log(-1) = nan, comes without NumPy's warning; `detect_anomaly` finds it."""
     return f(*args, **params)
+
+
+def is_list(x: Any, sequence: bool) -> bool:
+    return isinstance(x, (list, tuple, Iterator)) or (sequence and isinstance(x, (Value, np.ndarray)))
 
 
 def constant_local(number: float) -> Callable[..., float]:
