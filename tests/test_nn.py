@@ -11,7 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.errors import DtypeError, ShapeError
+from minigrad.errors import CheckpointError, DtypeError, ShapeError
 from minigrad.nn import functional as F
 
 
@@ -73,61 +73,6 @@ def test_cs231n_toy_net_and_its_training():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.02
-
-
-@pytest.mark.parametrize(("score", "expected", "slope"), [(2.0, 0.0, 0.0), (0.3, 0.7, -1.0), (-1.0, 2.0, -1.0)])
-def test_binary_hinge(score, expected, slope):
-    for label in (1, -1):
-        s = mg.Value([label * score])
-        loss = nn.HingeLoss()(s, [label])
-        loss.backward()
-        assert loss.item() == pytest.approx(expected, abs=1e-15)
-        assert s.grad.tolist() == [label * slope]
-
-
-def test_multiclass_hinge():
-    assert F.multiclass_hinge_loss(mg.Value([[13.0, -7.0, 11.0]]), [0], margin=10.0).item() == 8.0
-    scores = mg.Value([[-2.85, 0.86, 0.28]])
-    loss = nn.MulticlassHingeLoss()(scores, [2])
-    loss.backward()
-    assert loss.item() == pytest.approx(1.58, abs=1e-12)
-    assert scores.grad.tolist() == [[0.0, 1.0, -1.0]]
-
-
-def test_the_right_classs_weights_move_by_the_number_of_violations():
-    svm, x = nn.LinearSVM(3, 5), np.array([1.0, 2.0, 3.0])
-    nn.MulticlassHingeLoss()(svm(x[None, :]), [4]).backward()
-    np.testing.assert_array_equal(svm.weight.grad, [x, x, x, x, -4.0 * x])
-
-
-def test_softmax_cross_entropy():
-    scores = mg.Value([[-2.85, 0.86, 0.28]])
-    assert F.cross_entropy(scores, [2]).item() == pytest.approx(1.0401905694, abs=1e-10)
-    np.testing.assert_allclose(F.softmax(np.array([1.0, -2.0, 0.0])), [0.7054, 0.0351, 0.2595], atol=5e-5)
-    logits = mg.Value(np.log([[0.2, 0.3, 0.5]]))
-    F.cross_entropy(logits, [1]).backward()
-    np.testing.assert_allclose(logits.grad, [[0.2, -0.7, 0.5]], atol=1e-15)
-
-
-@pytest.mark.parametrize("score", [1e3, -1e3, 1e308, -1e308])
-def test_cross_entropy_of_huge_scores(score):
-    scores = mg.Value([[score, score], [score, 0.0]])
-    loss = F.cross_entropy(scores, [0, 0], reduction="none")
-    loss.sum().backward()
-    np.testing.assert_allclose(loss.data, [math.log(2.0), max(-score, 0.0)])
-    assert np.isfinite(scores.grad).all()
-
-
-@pytest.mark.parametrize("classes", [3, 10, 1000])
-def test_initial_losses(classes, rng):
-    """Small weights know nothing: classes - 1 for the SVM (9.0 for ten), log(classes) for softmax (2.3026 for ten)."""
-    X, y = rng.normal(size=(50, 8)), rng.integers(0, classes, 50)
-    svm = nn.LinearSVM(8, classes, rng=0)
-    assert nn.MulticlassHingeLoss()(svm(X), y).item() == pytest.approx(classes - 1, rel=2e-3)
-    assert nn.CrossEntropyLoss()(svm(X), y).item() == pytest.approx(math.log(classes), rel=2e-3)
-    nn.init.zeros_(svm.weight)
-    assert nn.MulticlassHingeLoss()(svm(X), y).item() == classes - 1
-    assert nn.CrossEntropyLoss()(svm(X), y).item() == pytest.approx(math.log(classes), rel=1e-14)
 
 
 def test_gradients_grow_with_the_data():
@@ -264,7 +209,7 @@ def test_parameters_are_found_once_a_modules_own_first():
         "scale", "stack.1.0", "table.b.deep", "tied", "inner.bias", "stack.0.weight", "stack.0.bias", "table.a.weight",
     ]  # fmt: skip
     assert [name for name, _ in Block().named_modules()] == ["", "inner", "stack.0", "stack.1.1", "table.a"]
-    assert [name for name, _ in Block().children()] == ["inner", "stack.0", "stack.1.1", "table.a", "again"]
+    assert [name for name, _ in Block().named_children()] == ["inner", "stack.0", "stack.1.1", "table.a"]
     assert next(Block().named_parameters("model"))[0] == "model.scale"
 
 
@@ -301,17 +246,10 @@ def test_names_and_order_are_pytorchs():
     assert [name for name, _ in ours.named_modules()] == [name for name, _ in theirs.named_modules()]
 
 
-def test_a_module_that_knows_its_parent():
-    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-    model[1].parent = model
-    assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias"]
-    assert not model.eval()[1].training
-
-
 def test_repr():
-    model = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.ReLU(), nn.Softmax(axis=0)), nn.Linear(2, 1, bias=False))
+    model = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.ReLU(), nn.Softmax(dim=0)), nn.Linear(2, 1, bias=False))
     assert repr(model) == (
-        "Sequential(\n  (0): Linear(3, 2)\n  (1): Sequential(\n    (0): ReLU()\n    (1): Softmax(axis=0)\n  )\n"
+        "Sequential(\n  (0): Linear(3, 2)\n  (1): Sequential(\n    (0): ReLU()\n    (1): Softmax(dim=0)\n  )\n"
         "  (2): Linear(2, 1, bias=False)\n)"
     )
     assert repr(nn.Sequential()) == "Sequential()"
@@ -366,36 +304,6 @@ def test_mlp():
 def test_models_that_can_not_be_built(make, text):
     with pytest.raises(DtypeError, match=text):
         make()
-
-
-@pytest.mark.parametrize("loss", [F.cross_entropy, F.multiclass_hinge_loss, F.hinge_loss])
-def test_labels_are_raw_and_come_second(loss):
-    with pytest.raises(DtypeError, match=r"raw class numbers: pass y\.data; the order is loss\(scores, labels\)"):
-        loss(np.array([0, 1]), mg.Value(np.zeros((2, 3))))
-
-
-def test_linear_svm_predicts_labels():
-    binary, classes = nn.LinearSVM(2), nn.LinearSVM(2, 3)
-    assert binary.bias.data.tolist() == [0.0]
-    binary.weight.data = np.array([[1.0, -1.0]])
-    assert binary.predict([[2.0, 1.0], [1.0, 2.0], [1.0, 1.0]]).tolist() == [1, -1, 1]
-    classes.weight.data = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
-    predicted = classes.predict(np.array([[3.0, 1.0], [1.0, 3.0], [-1.0, -1.0]]))
-    assert predicted.tolist() == [0, 1, 2]
-    assert predicted.dtype.kind == "i"
-
-
-def test_linear_separates_what_is_separable(rng):
-    X = rng.normal(size=(60, 2))
-    y = np.where(X @ [1.0, -2.0] > 0.0, 1, -1)
-    X += 0.3 * y[:, None] * [1.0, -2.0]
-    svm = nn.LinearSVM(2, rng=0)
-    optimizer = optim.SGD(svm.parameters(), lr=0.5)
-    for _ in range(200):
-        optimizer.zero_grad()
-        nn.HingeLoss()(svm(X), y).backward()
-        optimizer.step()
-    assert svm.predict(X).tolist() == y.tolist()
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -555,8 +463,8 @@ def put(name, array):
 @pytest.mark.parametrize(
     ("spoil", "error", "text"),
     [
-        (without("2.bias"), KeyError, r"missing \['2.bias'\], unexpected nothing; strict=False"),
-        (put("3.bias", np.zeros(1)), KeyError, r"missing nothing, unexpected \['3.bias'\]"),
+        (without("2.bias"), CheckpointError, r"missing \['2.bias'\], unexpected nothing; strict=False"),
+        (put("3.bias", np.zeros(1)), CheckpointError, r"missing nothing, unexpected \['3.bias'\]"),
         (put("2.weight", np.zeros((3, 1))), ShapeError, r"2.weight has shape \(1, 3\), the state has \(3, 1\)"),
         (put("2.bias", np.zeros(())), ShapeError, r"2.bias has shape \(1,\), the state has \(\)"),
         (put("2.bias", np.array([True])), DtypeError, "2.bias is bool in the state"),
@@ -597,129 +505,6 @@ def test_an_optimiser_takes_over_loaded_numbers():
     optimizer.step()
     assert model.weight.data.tolist() == [[4.0, 4.0]]
     assert state["weight"].tolist() == [[5.0, 6.0]]
-
-
-# --------------------------------------------------------------------------------------------------------------- losses
-LOSSES = {
-    "cross_entropy": lambda s, y, **k: F.cross_entropy(s, y, **k),
-    "multiclass_hinge_loss": lambda s, y, **k: F.multiclass_hinge_loss(s, y, **k),
-}
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize(
-    ("scores", "labels", "error", "text"),
-    [
-        ((3, 2), [0, 1], ShapeError, r"labels have shape \(2,\); scores \(3, 2\) need \(3,\)"),
-        ((3, 2), [[0], [1], [0]], ShapeError, r"labels have shape \(3, 1\)"),
-        ((3, 2), [[1, 0], [0, 1], [1, 0]], ShapeError, r"labels have shape \(3, 2\)"),
-        ((3, 2), 1, ShapeError, r"labels have shape \(\)"),
-        ((3, 2), [0.0, 1.0, 0.0], DtypeError, r"class numbers \(integers\), not float64; use y.astype\(int\)"),
-        ((3, 2), [True, False, True], DtypeError, "not bool"),
-        ((3, 2), ["a", "b", "a"], DtypeError, r"labels are text; number the classes: np\.unique\(y"),
-        ((3, 2), [0, 1, 2], ShapeError, r"label 2 \(number 2\), but the scores have the classes 0 to 1"),
-        ((3, 2), [0, -1, 1], ShapeError, r"label -1 \(number 1\), but the scores have the classes 0 to 1"),
-        ((3, 2), np.array([0, 255, 1], np.uint8), ShapeError, r"label 255 \(number 1\)"),
-        ((3, 2), np.array([0, 1, 2**63 + 1], np.uint64), ShapeError, r"number 2"),
-        ((0, 2), [], ShapeError, "the batch is empty"),
-        ((2,), [0, 1], ShapeError, r"scores are \(batch, classes\), not .*\(2,\)"),
-        ((1, 2, 3), [0], ShapeError, r"scores are \(batch, classes\).*\(1, 2, 3\)"),
-    ],
-)
-def test_labels_that_name_no_class(loss, scores, labels, error, text):
-    p = mg.Value(np.zeros(scores))
-    optimizer = optim.SGD([p], lr=0.1)
-    for values in (p, p.data):
-        with pytest.raises(error, match=f"{loss}: .*{text}"):
-            LOSSES[loss](values, labels)
-    optimizer.step()
-    assert p.grad is None
-    assert not p.data.any()
-
-
-@pytest.mark.parametrize(
-    ("scores", "labels", "error", "text"),
-    [
-        ((3,), [1, -1], ShapeError, r"scores \(3,\) and labels \(2,\) differ"),
-        ((3, 2), [1, -1, 1], ShapeError, r"scores \(3, 2\) and labels \(3,\) differ"),
-        ((3,), [[1, -1, 1]], ShapeError, r"labels \(1, 3\) differ"),
-        ((3, 1), [[1, -1, 1]], ShapeError, r"labels \(1, 3\) differ"),
-        ((3,), 1, ShapeError, r"labels \(\) differ"),
-        ((0,), [], ShapeError, "the batch is empty"),
-        ((3,), [1, 0, 1], DtypeError, r"labels are -1 or \+1, not 0 \(number 1\)"),
-        ((3,), [1.0, -1.0, 0.5], DtypeError, r"not 0.5 \(number 2\)"),
-        ((3,), [1.0, float("nan"), 1.0], DtypeError, r"not nan \(number 1\)"),
-        ((3,), [True, False, True], DtypeError, r"labels are -1 or \+1"),
-        ((3,), ["1", "1", "1"], DtypeError, "labels are text"),
-        ((2,), np.array([1, -1]).astype(np.uint8), DtypeError, r"not 255 \(number 1\)"),
-        ((2,), np.array([1, 127], np.int8), DtypeError, r"not 127 \(number 1\)"),
-        ((2,), np.array([1, -128], np.int8), DtypeError, r"not -128 \(number 1\)"),
-    ],
-)
-def test_labels_that_are_no_signs(scores, labels, error, text):
-    p = mg.Value(np.zeros(scores))
-    for values in (p, p.data):
-        with pytest.raises(error, match=f"hinge_loss: .*{text}"):
-            nn.HingeLoss()(values, labels)
-    assert p.grad is None
-
-
-@pytest.mark.parametrize("shape", [(4,), (4, 1)])
-@pytest.mark.parametrize("labels", [[1, -1, 1, -1], np.array([[1.0], [-1.0], [1.0], [-1.0]], np.float32)])
-def test_one_label_per_score_as_a_row_or_a_column(shape, labels):
-    scores = mg.Value(np.array([2.0, 2.0, 0.5, 0.5]).reshape(shape))
-    each = F.hinge_loss(scores, labels, reduction="none")
-    assert each.shape == shape
-    assert each.data.ravel().tolist() == [0.0, 3.0, 0.5, 1.5]
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
-def test_labels_of_any_integer_type(dtype):
-    scores = mg.Value([[1.0, 2.0, 4.0], [0.0, 1.0, 0.0]])
-    assert F.cross_entropy(scores, np.array([2, 1], dtype)).data == F.cross_entropy(scores, [2, 1]).data
-    assert F.multiclass_hinge_loss(scores, np.array([2, 0], dtype)).data == 1.5
-
-
-CRITERIA = {
-    "cross entropy": (nn.CrossEntropyLoss, (5, 4), lambda y: y),
-    "multiclass hinge": (nn.MulticlassHingeLoss, (5, 4), lambda y: y),
-    "hinge": (nn.HingeLoss, (5,), lambda y: np.where(y > 1, 1, -1)),
-    "squared hinge": (lambda **k: nn.HingeLoss(squared=True, **k), (5,), lambda y: np.where(y > 1, 1, -1)),
-}
-
-
-@pytest.mark.parametrize("name", CRITERIA)
-def test_reductions(name, rng):
-    make, shape, to_labels = CRITERIA[name]
-    scores, labels = mg.Value(rng.normal(size=shape)), to_labels(rng.integers(0, 4, 5))
-    each = make(reduction="none")(scores, labels)
-    assert each.shape == (5,)
-    assert make()(scores, labels).item() == pytest.approx(each.data.mean())
-    assert make(reduction="sum")(scores, labels).item() == pytest.approx(each.data.sum())
-    with pytest.raises(ValueError, match="reduction='average'; it is 'mean', 'sum' or 'none'"):
-        make(reduction="average")(scores, labels)
-    raw = make()(scores.data, labels)
-    assert type(raw) is float
-    assert raw == make()(scores, labels).data
-
-
-@pytest.mark.parametrize("name", CRITERIA)
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_losses_to_second_order(name, reduction, rng):
-    make, shape, to_labels = CRITERIA[name]
-    scores, labels = rng.normal(size=shape), to_labels(rng.integers(0, 4, 5))
-    assert mg.gradcheck(lambda s: make(reduction=reduction)(s, labels), scores, order=2)
-    X, W = rng.normal(size=(5, 3)), rng.normal(size=(*shape[1:], 3)[-2:]) * 0.3
-    assert mg.gradcheck(lambda W: make(reduction=reduction)(X @ W.T, labels), W, order=2)
-
-
-def test_the_hessian_of_cross_entropy_is_diag_p_minus_p_pt():
-    p = np.array([0.2, 0.3, 0.5])
-    rows = [
-        mg.grad(lambda s, i=i: mg.grad(lambda t: F.cross_entropy(t.reshape(1, 3), [1]))(s)[i])(np.log(p))
-        for i in range(3)
-    ]
-    np.testing.assert_allclose(rows, np.diag(p) - np.outer(p, p), atol=1e-15)
 
 
 def test_a_whole_model_to_second_order(rng):

@@ -1,11 +1,37 @@
-"""Layers, losses and models, with PyTorch's names."""
+"""Layers, losses and models, with PyTorch's names.
+
+Start with `layers.py`: `Linear` shows what a layer is, and `module.py` what it inherits.
+"""
 
 from . import functional, init
-from .layers import CrossEntropyLoss, HingeLoss, Linear, MulticlassHingeLoss, ReLU, Sigmoid, Softmax, Tanh
+from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .containers import ModuleList, Sequential
+from .convolution import AvgPool2d, Conv1d, Conv2d, MaxPool2d
+from .dropout import Dropout
+from .layers import Embedding, Flatten, Linear
+from .losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    MulticlassHingeLoss,
+    MultiMarginLoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from .models import MLP, LinearSVM
-from .module import Module, Parameter, Sequential
+from .module import Module, Parameter
+from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm
+from .recurrent import RNNCell
 
 __all__ = [
-    "MLP", "CrossEntropyLoss", "HingeLoss", "Linear", "LinearSVM", "Module", "MulticlassHingeLoss", "Parameter", "ReLU",
-    "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init",
+    "MLP", "LinearSVM", "Module", "Parameter", "Sequential", "ModuleList",
+    "Linear", "Conv1d", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Embedding", "RNNCell",
+    "BatchNorm1d", "BatchNorm2d", "LayerNorm", "Dropout",
+    "ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus", "Softmax", "LogSoftmax",
+    "CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss", "KLDivLoss", "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss",
+    "HingeLoss", "MulticlassHingeLoss", "MultiMarginLoss", "functional", "init",
 ]  # fmt: skip

@@ -12,9 +12,11 @@ from ..convert import describe
 from ..errors import DtypeError, ShapeError
 from ..random import generator
 from ..value import no_grad
+from .activations import ReLU
+from .containers import Sequential
 from .init import normal_, zeros_
-from .layers import Linear, ReLU
-from .module import Module, Sequential
+from .layers import Linear
+from .module import Module
 
 __all__ = ["MLP", "LinearSVM"]
 

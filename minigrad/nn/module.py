@@ -1,17 +1,28 @@
-"""`Module`: a model is an object whose attributes are its parameters and its parts."""
+"""`Module`: a model is an object whose attributes are its parameters and its parts.
+
+    class Scale(nn.Module):
+        def __init__(self):
+            self.factor = nn.Parameter(2.0)
+        def forward(self, x):
+            return x * self.factor
+
+Nothing is registered: whoever wants to know the parameters looks at the attributes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..convert import describe, tidy, to_data
-from ..errors import DtypeError, ShapeError
+from ..convert import describe, is_float, is_value, tidy, to_data
+from ..errors import CheckpointError, DtypeError, MinigradError, ShapeError
 from ..value import Value
+from .hooks import Handle, call_with_hooks
+from .summary import Summary, summarise
 
-__all__ = ["Module", "Parameter", "Sequential"]
+__all__ = ["Module", "Parameter"]
 
 
 class Parameter(Value):
@@ -24,10 +35,18 @@ class Parameter(Value):
     __slots__ = ()
 
 
+class Keys(NamedTuple):
+    """What `load_state_dict(strict=False)` left out: names that the state lacks, names that the module lacks."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
 class Module:
     """Base of all layers and models: write `forward`, and keep parameters and submodules as attributes.
 
-    Lists, tuples and dicts of them count too.  A module is called like a function.
+    Lists, tuples and dicts of them count too.  A module is called like a function; an error inside says in which layer
+    it happened.
 
     >>> class Scale(Module):
     ...     def __init__(self):
@@ -45,145 +64,229 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward method: define `def forward(self, x)`.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        try:
+            if "_forward_hooks" in vars(self) or "_backward_hooks" in vars(self):
+                return call_with_hooks(self, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except MinigradError as error:
+            name_layer(error, self)
+            raise
+
+    def __setattr__(self, name: str, x: Any) -> None:
+        if isinstance(vars(self).get(name), Parameter) and x is not None and not isinstance(x, Parameter):
+            raise DtypeError(
+                f"{type(self).__name__}: {describe(x)} would take the place of the parameter {name}, which would "
+                f"no longer learn: write .{name}.data = ..., or assign an nn.Parameter."
+            )
+        if is_value(x) and name in vars(self).get("_buffers", ()):
+            raise DtypeError(f"{type(self).__name__}: the buffer {name} holds raw numbers: assign the value's .data.")
+        if isinstance(x, Module) and any([module is self for module in x.modules()]):
+            raise circular(f"{type(self).__name__}.{name}")
+        super().__setattr__(name, x)
 
     # -------------------------------------------------------------------------------------------- parts and parameters
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """The direct submodules and their names."""
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The direct submodules, each once, with their names."""
+        seen: set[int] = set()
         for name, x in parts(vars(self)):
-            if isinstance(x, Module):
+            if isinstance(x, Module) and id(x) not in seen:
+                seen.add(id(x))
                 yield name, x
+
+    def children(self) -> Iterator[Module]:
+        """The direct submodules, each once."""
+        return (module for _, module in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all below it, each once, with its path ("layers.0"; "" for this one)."""
-        seen: set[int] = set()
-        stack: list[tuple[str, Module]] = [(prefix, self)]
-        while stack:
-            path, module = stack.pop()
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield path, module
-                stack += reversed([(join(path, name), child) for name, child in module.children()])
+        return walk(prefix, self, seen=set())
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
         """Every parameter once, with its path, a module's own before those of its parts (PyTorch's order)."""
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix):
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, x in parts(vars(module)):
                 if isinstance(x, Parameter) and id(x) not in seen:
                     seen.add(id(x))
                     yield join(path, name), x
 
-    def parameters(self) -> Iterator[Parameter]:
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Every parameter once."""
-        return (p for _, p in self.named_parameters())
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+        """The arrays that `register_buffer` has named, with their paths."""
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name in vars(module).get("_buffers", ()):
+                if getattr(module, name) is not None:
+                    yield join(path, name), getattr(module, name)
+
+    def buffers(self, recurse: bool = True) -> Iterator[np.ndarray]:
+        """The arrays that `register_buffer` has named."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Keep raw numbers that belong to the state but don't learn, as the attribute `name`.
+
+        They are saved by `state_dict` (unless `persistent=False`) and converted by `to`; whole numbers stay whole.
+
+        >>> model = Module()
+        >>> model.register_buffer("steps", np.array(0))
+        >>> model.steps += 1
+        >>> model.state_dict()
+        {'steps': array(1)}
+        """
+        if hasattr(self, name) or "." in name:
+            raise MinigradError(f"register_buffer: {name!r} has a dot or is an attribute already: choose another name.")
+        if is_value(tensor):
+            raise DtypeError(f"register_buffer: {name}: a buffer holds raw numbers: pass the value's .data.")
+        vars(self).setdefault("_buffers", {})[name] = persistent
+        setattr(self, name, tensor if tensor is None else np.asarray(tensor))
+
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        """Call `fn` on every module, parts before the whole: the place to initialise weights."""
+        for module in [*self.children()]:
+            module.apply(fn)
+        fn(self)
+        return self
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters():
             p.grad = None
 
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """Let all parameters learn, or not."""
+        for p in self.parameters():
+            p.requires_grad = requires_grad
+        return self
+
+    def freeze(self) -> Module:
+        """Stop gradients at all parameters; `requires_grad_()` lets them learn again.
+
+        Running statistics are no parameters: those of a frozen `BatchNorm` follow the data until `eval()`.
+        """
+        return self.requires_grad_(False)
+
     # ----------------------------------------------------------------------------------------------- saving and loading
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter, by path.
+        """A copy of every parameter and buffer, by path; one that is shared is there under each of its names.
 
-        >>> {name: a.shape for name, a in Sequential(Module()).state_dict().items()}
-        {}
+        >>> from minigrad import nn
+        >>> {name: a.shape for name, a in nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).state_dict().items()}
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'0.weight': (2, 3), '0.bias': (2,), '1.weight': (2,), '1.bias': (2,), '1.running_mean': (2,),
+         '1.running_var': (2,), '1.num_batches_tracked': ()}
         """
-        return {name: np.array(p.data) for name, p in self.named_parameters()}
+        return {name: np.array(getattr(owner, attribute)) for name, owner, attribute in places(self)}
 
-    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> Keys:
         """Take over the numbers of a `state_dict`.  Everything is checked first: on an error nothing has changed.
 
-        Raises `KeyError` for missing or unexpected names (unless `strict=False`), `ShapeError` for a wrong shape and
-        `DtypeError` for a kind of number that would lose its meaning.
+        Returns which names are missing or unexpected, and raises `CheckpointError` for them unless `strict=False`.
+        Raises `ShapeError` for a wrong shape and `DtypeError` for a kind of number that would lose its meaning.
         """
-        own = dict(self.named_parameters())
-        missing, unexpected = [n for n in own if n not in state], [n for n in state if n not in own]
+        if not isinstance(state_dict, dict):
+            raise DtypeError(f"load_state_dict: a {type(state_dict).__name__} is no dict; pass model.state_dict().")
+        own = {name: (owner, attribute) for name, owner, attribute in places(self)}
+        missing, unexpected = [n for n in own if n not in state_dict], [n for n in state_dict if n not in own]
         if strict and (missing or unexpected):
-            raise KeyError(
+            raise CheckpointError(
                 f"load_state_dict: missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}; "
                 "strict=False loads what fits."
             )
-        new = {}
-        for name, p in own.items():
-            if name in state:
-                array = np.asarray(state[name])
-                if array.shape != p.shape:
-                    raise ShapeError(f"load_state_dict: {name} has shape {p.shape}, the state has {array.shape}.")
-                if array.dtype.kind not in "fiu":
-                    raise DtypeError(f"load_state_dict: {name} is {array.dtype} in the state, not a number.")
-                new[name] = float(array) if isinstance(p.data, float) else array.astype(p.dtype)  # a copy
-        for name, data in new.items():
-            own[name].data = data
+        new: dict[tuple[int, str], tuple[str, Any, Any]] = {}
+        for name, (owner, attribute) in own.items():
+            if name in state_dict:
+                data = fitting(name, getattr(owner, attribute), state_dict[name])
+                other = new.setdefault((id(owner), attribute), (name, owner, data))
+                if not np.array_equal(other[2], data, equal_nan=True):
+                    raise CheckpointError(f"load_state_dict: {other[0]} and {name} are one here, but differ there.")
+        for (_, attribute), (_, owner, data) in new.items():
+            setattr(owner, attribute, data)
+        return Keys(missing, unexpected)
 
     def to(self, dtype: Any) -> Module:
-        """Convert all parameters to float32 or float64, in this module; `DtypeError` for anything else."""
+        """Convert all parameters and buffers to float32 or float64, in this module; `DtypeError` for anything else.
+
+        Buffers of whole numbers stay as they are.
+        """
+        if not is_float(dtype):
+            raise DtypeError(f"to({dtype!r:.40}): a module holds float64 or float32.")
         for p in self.parameters():
             if p.dtype != np.dtype(dtype):
                 p.data, p.grad = tidy(to_data(p.numpy(), dtype)), None
+        for _, owner, attribute in places(self, unsaved=True):
+            array = np.asarray(getattr(owner, attribute))
+            if isinstance(owner, Module) and array.dtype.kind == "f":
+                setattr(owner, attribute, array.astype(dtype))
         return self
 
     def train(self, mode: bool = True) -> Module:
         """Switch this module and its parts to training (or evaluation) behaviour."""
-        for _, module in self.named_modules():
+        for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Module:
-        """Switch this module and its parts to evaluation behaviour."""
+        """Switch this module and its parts to evaluation behaviour: no dropout, running statistics."""
         return self.train(False)
 
-    def freeze(self) -> Module:
-        """Stop gradients at all parameters."""
-        for p in self.parameters():
-            p.requires_grad = False
-        return self
+    # ------------------------------------------------------------------------------------------------------- inspecting
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args, output)` after each forward pass; what it returns, if not None, is the output.
 
-    # ------------------------------------------------------------------------------------------------------- showing it
+        After `backward()` every value keeps its gradient, so this alone shows activations and their gradients:
+
+        >>> from minigrad import nn
+        >>> model, seen = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU()), []
+        >>> handle = model[0].register_forward_hook(lambda module, args, output: seen.append(output))
+        >>> model(np.ones((4, 2))).sum().backward()
+        >>> seen[0].shape, seen[0].grad.shape
+        ((4, 3), (4, 3))
+        >>> handle.remove()
+        """
+        return Handle(vars(self).setdefault("_forward_hooks", []), hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when a backward pass has come through the module.
+
+        Both are tuples of gradients, of the positional arguments (None for what has no gradient) and of the outputs; a
+        tuple that the hook returns takes the place of `grad_input`.  As in PyTorch.
+        """
+        return Handle(vars(self).setdefault("_backward_hooks", []), hook)
+
+    def summary(self, *inputs: Any) -> Summary:
+        """A table of the layers: output shape for the given inputs, and own parameters, shared ones counted once.
+
+        The inputs go through the model once, in evaluation mode and without recording; nothing in it changes.
+
+        >>> from minigrad import nn
+        >>> nn.MLP([2, 16, 3]).summary(np.ones((32, 2)))
+        layer                      output    parameters
+        MLP                        (32, 3)            0
+        layers: Sequential         (32, 3)            0
+        layers.0: Linear(2, 16)    (32, 16)          48
+        layers.1: ReLU()           (32, 16)           0
+        layers.2: Linear(16, 3)    (32, 3)           51
+        total 99, of which 99 learn
+        """
+        return summarise(self, inputs)
+
     def extra_repr(self) -> str:
         """What stands between the parentheses of a layer's repr."""
         return ""
 
     def __repr__(self) -> str:
-        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
-        inside = self.extra_repr() if not children else "\n  " + "\n  ".join(children) + "\n"
-        return f"{type(self).__name__}({inside})"
+        children = [(name, x) for name, x in parts(vars(self)) if isinstance(x, Module)]
+        return f"{type(self).__name__}({indented(children) or self.extra_repr()})"
 
 
-class Sequential(Module):
-    """Modules (or plain functions) one after the other; `model[i]` is the i-th.
-
-    >>> import numpy as np
-    >>> from minigrad import nn
-    >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    >>> model(np.ones((5, 3))).shape, [name for name, _ in model.named_parameters()]
-    ((5, 2), ['0.weight', '0.bias'])
-    """
-
-    def __init__(self, *modules: Callable[..., Any]) -> None:
-        for i, module in enumerate(modules):
-            if isinstance(module, (list, tuple)):
-                raise TypeError(f"Sequential: part {i} is a {type(module).__name__}: unpack it: Sequential(*layers).")
-            if not callable(module):
-                raise TypeError(f"Sequential: part {i} is {describe(module)}, not a module or function.")
-            setattr(self, str(i), module)
-
-    def forward(self, x: Any) -> Any:
-        for module in self:
-            x = module(x)
-        return x
-
-    def __iter__(self) -> Iterator[Callable[..., Any]]:
-        return iter([module for name, module in vars(self).items() if name.isdigit()])
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __getitem__(self, index: Any) -> Any:
-        return Sequential(*list(self)[index]) if isinstance(index, slice) else list(self)[index]
-
-
+# -------------------------------------------------------------------------------------------------------------- walking
 def parts(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Parameters and modules among attributes, also inside lists, tuples and dicts: ("layers.0", module)."""
     for name, x in tree.items():
@@ -195,5 +298,71 @@ def parts(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from parts({f"{name}.{key}": y for key, y in x.items()})
 
 
+def walk(
+    path: str, module: Module, seen: set[int] | None = None, above: tuple[Module, ...] = ()
+) -> Iterator[tuple[str, Module]]:
+    """A module and all below it with their paths; with `seen` each once, without it as often as it is used."""
+    if any([module is other for other in above]):
+        raise circular(path)
+    if seen is not None:
+        if id(module) in seen:
+            return
+        seen.add(id(module))
+    yield path, module
+    for name, x in parts(vars(module)):
+        if isinstance(x, Module):
+            yield from walk(join(path, name), x, seen, (*above, module))
+
+
+def circular(path: str) -> MinigradError:
+    return MinigradError(
+        f"{path} is a module that contains itself this way; its parameters would have no end of names. For a way back "
+        "to the parent keep weakref.ref(parent)."
+    )
+
+
+def places(root: Module, unsaved: bool = False) -> Iterator[tuple[str, Any, str]]:
+    """Where the state is kept: (path, owner, attribute), for a parameter (itself, "data"), for a buffer its module."""
+    for path, module in walk("", root):
+        for name, x in parts(vars(module)):
+            if isinstance(x, Parameter):
+                yield join(path, name), x, "data"
+        for name, saved in vars(module).get("_buffers", {}).items():
+            if getattr(module, name) is not None and (saved or unsaved):
+                yield join(path, name), module, name
+
+
+KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of our array; of those that it may take over
+
+
+def fitting(name: str, own: Any, loaded: Any) -> Any:
+    """The loaded numbers as those that we have: a copy of the same shape and dtype, or an error."""
+    array, own = np.asarray(loaded), own if isinstance(own, float) else np.asarray(own)
+    if array.shape != np.shape(own):
+        raise ShapeError(f"load_state_dict: {name} has shape {np.shape(own)}, the state has {array.shape}.")
+    dtype = np.dtype(float) if isinstance(own, float) else own.dtype
+    if array.dtype.kind not in KINDS.get(dtype.kind, dtype.kind):
+        raise DtypeError(f"load_state_dict: {name} is {array.dtype} in the state, which doesn't fit {dtype}.")
+    return float(array) if isinstance(own, float) else array.astype(dtype)
+
+
 def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+# -------------------------------------------------------------------------------------------------------------- showing
+def indented(children: list[tuple[str, Any]]) -> str:
+    lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
+    return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
+
+
+def headline(module: Module) -> str:
+    """A layer as its repr, a module with parts as its name."""
+    return repr(module) if not [*module.children()] else type(module).__name__
+
+
+def name_layer(error: MinigradError, module: Module) -> None:
+    """Add to an error's text in which layer it happened; each module on the way out knows a longer path to it."""
+    layer, text = vars(error).setdefault("layer", (module, str(error)))
+    path = next((path for path, other in module.named_modules() if other is layer), "")
+    error.args = (f"{text} [in {f'{path}: ' if path else ''}{headline(layer)}]",)
