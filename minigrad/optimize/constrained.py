@@ -67,20 +67,13 @@ def projected_gradient(
             text = f"a step along -g still leads {size:.2g} away after maxiter={maxiter} steps."
             return objective.result(path, False, text)
         new = onto(x - (length if step is None else step) * g)
-        while step is None and not falls(objective, new, x, fun, g):
+        while step is None and not objective.change(x, fun, g, new - x) <= 1e-4 * float(g @ (new - x)):
             length /= 2.0
             if length < 1e-30:
                 return objective.result(path, False, "no step lowers f: is its gradient right, or is x at a kink?")
             new = onto(x - length * g)
         length *= 2.0
         path.append(new)
-
-
-def falls(objective: Objective, new: np.ndarray, x: np.ndarray, fun: float, g: np.ndarray) -> bool:
-    """Whether f falls by at least a little of what the slope promises, as far as float64 can tell."""
-    rounding = 4.0 * np.finfo(float).eps * abs(fun)
-    with np.errstate(all="ignore"):
-        return bool(objective.value(new) <= fun + 1e-4 * (g @ (new - x)) + rounding)
 
 
 def onto_ball(radius: float = 1.0) -> Projection:

@@ -84,12 +84,11 @@ class TrustRegion:
 
     def __call__(self, x: np.ndarray, fun: float, g: np.ndarray) -> np.ndarray:
         eigenvalues, V = np.linalg.eigh(self.objective.hessian(x))
-        rounding = 8.0 * np.finfo(float).eps * abs(fun)
         while self.radius > np.finfo(float).eps * (1.0 + np.linalg.norm(x)):
             p = V @ best_in_ball(eigenvalues, V.T @ g, self.radius)
             predicted = float(g @ p + 0.5 * (p @ V) ** 2 @ eigenvalues)
-            actual = self.objective.value(x + p) - fun
-            good = (actual - rounding) / (predicted - rounding) if np.isfinite(actual) else -1.0
+            actual = self.objective.change(x, fun, g, p)
+            good = actual / predicted if np.isfinite(actual) and predicted < 0.0 else -1.0
             size = float(np.linalg.norm(p))
             if good < 0.25:
                 self.radius = size / 4.0

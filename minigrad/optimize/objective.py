@@ -61,6 +61,14 @@ class Objective:
     def value(self, x: np.ndarray) -> float:
         return float(np.asarray(self.f(Value(self.shaped(x), requires_grad=False)).data).item())
 
+    def change(self, x: np.ndarray, fun: float, g: np.ndarray, move: np.ndarray) -> float:
+        """f(x + move) - f(x), from the slopes at both ends where rounding hides the difference."""
+        with np.errstate(all="ignore"):  # outside its domain f is nan or inf
+            difference = self.value(x + move) - fun
+            if abs(difference) <= 1e-10 * abs(fun) + 1e-15:
+                return float((g + self.value_and_gradient(x + move)[1]) @ move) / 2.0
+        return difference
+
     def hessian(self, x: np.ndarray) -> np.ndarray:
         H = np.asarray(hessian(self.f)(self.shaped(x)), dtype=np.float64).reshape(x.size, x.size)
         if not np.isfinite(H).all():

@@ -83,15 +83,13 @@ def armijo(
     shrink: float = 0.5,
     decrease: float = 1e-4,
 ) -> float:
-    """A step along d by which f falls; as far as f can be told apart from f(x) in float64."""
+    """The first of step, step·shrink, ... along d for which f falls enough."""
     slope = float(g @ d)
     if not slope < 0.0:
         raise Stop(f"the direction doesn't lead down (gᵀd = {slope:.3g}).")
-    rounding = 4.0 * np.finfo(float).eps * abs(fun)
     while step * np.abs(d).max() > np.finfo(float).eps * 1e-2 * (1.0 + np.abs(x).max()):
-        with np.errstate(all="ignore"):  # outside its domain f is nan or inf: no step for us
-            if objective.value(x + step * d) <= fun + decrease * step * slope + rounding:
-                return step
+        if objective.change(x, fun, g, step * d) <= decrease * step * slope:
+            return step
         step *= shrink
     raise Stop("no step along the direction lowers f: is its gradient right, or is x at a kink?")
 
