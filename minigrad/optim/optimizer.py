@@ -1,7 +1,7 @@
 """`Optimizer`: parameters side by side in flat buffers, so that a step is a few NumPy calls whatever their number.
 
-An optimiser is one `update` on flat arrays; see `SGD`.  The buffers hold the numbers: array parameters become views of
-them, scalar parameters are read before a step and written after it.
+An optimiser is one `update` on flat arrays; read `sgd.py` first.  The buffers hold the numbers: array parameters become
+views of them, scalar parameters are read before a step and written after it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from ..convert import to_constant
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, changed_in_place
 
-__all__ = ["Group", "Optimizer", "Slots"]
+__all__ = ["Group", "Optimizer", "Slots", "average"]
 
 BLOCK = 65536
 Group = dict[str, Any]  # a parameter group: its parameters and its hyper-parameters, as in PyTorch
 
 
 class Slots:
-    """The optimiser's memory for a run of neighbouring parameters: named arrays beside them, zeros at first."""
+    """The optimiser's memory for a run of neighbouring parameters: named arrays beside them, zeros at first.
+
+    `slots["name"]` is an array as long as the parameters; an update writes into it, and the next step finds it again.
+    """
 
     def __init__(self, flat: Flat, where: slice) -> None:
         self.flat, self.where = flat, where
@@ -96,10 +99,10 @@ class Flat:
             pieces.append(g.reshape(-1))
         np.concatenate(pieces, out=self.grad, casting="same_kind")
 
-    def release(self) -> None:
+    def release(self, everyone: bool = False) -> None:
         """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
         for i, p in enumerate(self.params):
-            if p.grad is not None:
+            if everyone or p.grad is not None:
                 if isinstance(p._raw, float):
                     p.data = self.known[i] = self.data[self.slices[i]].item()
                 else:
@@ -111,7 +114,14 @@ class Optimizer:
 
     `params` is an iterable of `Value` leaves, or of dicts {"params": ..., "lr": ...} with a group's own settings.
     A parameter whose grad is None is skipped entirely.  Raises `ValueError` for no parameters or settings out of range.
+
+    Three settings mean the same in every optimiser that has them, and are done here: `maximize` climbs (g becomes -g),
+    `weight_decay` adds weight_decay p to g, and with `decoupled_weight_decay` shrinks p by lr weight_decay p instead.
     """
+
+    at_least_zero: tuple[str, ...] = ("lr",)  # the settings that `check` holds to this range
+    below_one: tuple[str, ...] = ()  # and at least zero
+    pairs: tuple[str, ...] = ()
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -123,6 +133,7 @@ class Optimizer:
                 "optimizer: there are no parameters; was the model built, or the generator used up? A module's "
                 "attributes count when they are nn.Parameter."
             )
+        self.steps_taken = 0  # in this process: lr_scheduler asks whether there was one
         self.param_groups: list[Group] = []
         self.flats: list[list[Flat]] = []
         seen: set[int] = set()
@@ -136,7 +147,7 @@ class Optimizer:
             raise DtypeError(f'optimizer: a group is a dict {{"params": [...], "lr": ...}}, not {group!r:.60}.')
         given = group["params"]
         group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else members(given)}
-        if unknown := set(group) - set(self.defaults) - {"params"}:
+        if unknown := set(group) - set(self.defaults) - {"params", "initial_lr"}:
             raise TypeError(f"{type(self).__name__}: a group has no setting {sorted(unknown)}.")
         if not group["params"]:
             raise ValueError("optimizer: a group has no parameters; was a generator used up?")
@@ -168,8 +179,11 @@ class Optimizer:
             for flat in flats:
                 for where, t in flat.runs():
                     for block in blocks(where):
-                        self.update(flat.data[block], flat.grad[block], Slots(flat, block), t, group)
+                        p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
+                        prepare(p, g, slots, group)
+                        self.update(p, g, slots, t, group)
                 flat.release()
+        self.steps_taken += 1
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -182,67 +196,101 @@ class Optimizer:
                     p.grad = 0.0 if isinstance(p.grad, float) else np.zeros_like(p.grad)
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
-        """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1."""
+        """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1.
+
+        `g` is the update's to write on.
+        """
         raise TypeError(f"{type(self).__name__} has no update rule: define update(p, g, slots, t, group).")
 
     def check(self, group: Group) -> None:
-        """Raise `ValueError` for settings out of range."""
-
-    def check_at_least_zero(self, group: Group, *names: str) -> None:
-        for name in names:
+        """Raise `DtypeError` or `ValueError` for settings of the wrong kind or out of range."""
+        for name in self.at_least_zero:
             at_least_zero(f"{type(self).__name__}: {name}", group[name])
+        for name in self.pairs:
+            if np.shape(group[name]) != (2,):
+                raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is a pair of numbers.")
+            for x in group[name]:
+                number(f"{type(self).__name__}: {name}", x)
+        for name in self.below_one:
+            for x in group[name] if name in self.pairs else [group[name]]:
+                if not 0.0 <= number(f"{type(self).__name__}: {name}", x) < 1.0:
+                    raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is at least 0 and below 1.")
 
-    def check_below_one(self, group: Group, *names: str) -> None:
-        for name in names:
-            numbers = group[name] if np.ndim(group[name]) else [group[name]]
-            if not all([0.0 <= number(f"{type(self).__name__}: {name}", x) < 1.0 for x in numbers]):
-                raise ValueError(f"{type(self).__name__}: {name}={group[name]}; it is at least 0 and below 1.")
-
+    # ---------------------------------------------------------------------------------------------- stop and continue
     def state_dict(self) -> dict[str, Any]:
-        """PyTorch's form: the memory per parameter, by number, and the groups' settings."""
+        """PyTorch's form: the memory per parameter, by number, and the groups' settings.  All arrays are copies."""
         numbers = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
-        state: dict[int, Any] = {}
-        for flat in [flat for flats in self.flats for flat in flats]:
-            for p, where, shape, t in zip(flat.params, flat.slices, flat.shapes, flat.steps, strict=True):
-                if t:
-                    memory = {name: a[where].reshape(shape).copy() for name, a in flat.state.items()}
-                    state[numbers[id(p)]] = {"step": t, **memory}
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
-        return {"state": dict(sorted(state.items())), "param_groups": groups}
+        return {"state": self.memory(numbers), "param_groups": groups}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a `state_dict` of an optimiser with the same parameters; on an error nothing has changed."""
-        if not {"state", "param_groups"} <= set(state):
-            raise ValueError(f"optimizer: a state_dict has 'state' and 'param_groups'; this one has {list(state)[:4]}.")
+        if not isinstance(state, dict) or not {"state", "param_groups"} <= set(state):
+            found = list(state)[:4] if isinstance(state, dict) else type(state).__name__
+            raise ValueError(f"optimizer: a state_dict has 'state' and 'param_groups'; this one has {found}.")
         sizes = [len(group["params"]) for group in self.param_groups]
         if [len(group["params"]) for group in state["param_groups"]] != sizes:
             raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
-        params = [p for group in self.param_groups for p in group["params"]]
         settings = [{k: v for k, v in loaded.items() if k != "params"} for loaded in state["param_groups"]]
         for group, loaded in zip(self.param_groups, settings, strict=True):
-            if unknown := set(loaded) - set(group):
+            if unknown := set(loaded) - set(group) - {"initial_lr"}:
                 raise ValueError(f"{type(self).__name__}: the state of another optimizer, with {sorted(unknown)}.")
             self.check({**group, **loaded})
-        for i, memory in state["state"].items():
-            if i not in range(len(params)) or "step" not in memory:
-                raise ValueError(f"optimizer: state {i} belongs to no parameter, or has no 'step'.")
-            for name, array in memory.items():
-                if name != "step" and np.shape(array) != params[i].shape:
-                    raise ShapeError(f"optimizer: state {name} of parameter {i} has shape {np.shape(array)}.")
+        self.set_memory(state["state"], [p for group in self.param_groups for p in group["params"]])
         for group, loaded in zip(self.param_groups, settings, strict=True):
             group.update(loaded)
+
+    def memory(self, numbers: dict[int, int]) -> dict[int, Any]:
+        """What `state_dict` saves per parameter that has been updated: its step count, and its part of each slot."""
+        state: dict[int, Any] = {}
+        for flat in [flat for flats in self.flats for flat in flats]:
+            for p, where, shape, t in zip(flat.params, flat.slices, flat.shapes, flat.steps, strict=True):
+                if t:
+                    slots = {name: a[where].reshape(shape).copy() for name, a in flat.state.items()}
+                    state[numbers[id(p)]] = {"step": t, **slots}
+        return dict(sorted(state.items()))
+
+    def set_memory(self, state: dict[int, Any], params: list[Value]) -> None:
+        """Take over what `memory` gave; all of it is looked at before anything is written."""
+        steps, arrays = [0] * len(params), [dict[str, np.ndarray]() for _ in params]
+        for i, memory in state.items():
+            if i not in range(len(params)) or "step" not in memory:
+                raise ValueError(f"optimizer: state {i} belongs to no parameter, or has no 'step'.")
+            steps[i] = int(at_least_zero(f"optimizer: the step of parameter {i}", memory["step"]))
+            for name, array in memory.items():
+                if name != "step":
+                    if np.shape(array) != params[i].shape:
+                        raise ShapeError(
+                            f"optimizer: state {name} of parameter {i} has shape {np.shape(array)}, not "
+                            f"{params[i].shape}."
+                        )
+                    arrays[i][name] = np.asarray(to_constant(array, params[i].dtype))
         numbers = {id(p): i for i, p in enumerate(params)}
         for flat in [flat for flats in self.flats for flat in flats]:
-            flat.state = {}
-            for k, (p, where) in enumerate(zip(flat.params, flat.slices, strict=True)):
-                memory = state["state"].get(numbers[id(p)], {"step": 0})
-                flat.steps[k] = int(memory["step"])
-                for name, array in memory.items():
-                    if name != "step":
-                        Slots(flat, where)[name][...] = np.reshape(array, -1)
+            flat.state, flat.steps = {}, [steps[numbers[id(p)]] for p in flat.params]
+            for p, where in zip(flat.params, flat.slices, strict=True):
+                for name, array in arrays[numbers[id(p)]].items():
+                    Slots(flat, where)[name][...] = array.reshape(-1)
+
+
+def prepare(p: np.ndarray, g: np.ndarray, slots: Slots, group: Group) -> None:
+    """The settings that all optimisers share, done to g (or p) before the update."""
+    if group.get("maximize"):
+        np.negative(g, out=g)
+    if decay := group.get("weight_decay"):
+        if group.get("decoupled_weight_decay"):
+            p *= 1.0 - group["lr"] * decay
+        else:
+            g += np.multiply(p, decay, out=slots.scratch())
+
+
+def average(m: np.ndarray, beta: float, x: np.ndarray, slots: Slots) -> None:
+    """m <- beta m + (1 - beta) x, in place: a running average of the x that forgets at the rate beta."""
+    m *= beta
+    m += np.multiply(x, 1.0 - beta, out=slots.scratch())
 
 
 def members(params: Any) -> list[Any]:
