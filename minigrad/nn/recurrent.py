@@ -61,13 +61,10 @@ class RNNCell(Module):
         if len(shape_of(x)) not in (1, 2) or shape_of(x)[-1] != inputs:
             raise ShapeError(f"RNNCell: {describe(x)}: x is (batch, {inputs}) or ({inputs},), not {shape_of(x)}.")
         state = (*shape_of(x)[:-1], hidden)
-        if hx is not None and shape_of(hx) != state:
+        hx = np.zeros(state, self.weight_hh.dtype) if hx is None else hx
+        if shape_of(hx) != state:
             raise ShapeError(f"RNNCell: the state {describe(hx)} must be {state} beside x {shape_of(x)}.")
-        out = F.linear(x, self.weight_ih, self.bias_ih)
-        if hx is not None:
-            out = out + F.linear(hx, self.weight_hh)
-        if self.bias_hh is not None:
-            out = out + self.bias_hh
+        out = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(hx, self.weight_hh, self.bias_hh)
         return gates.tanh(out) if self.nonlinearity == "tanh" else gates.relu(out)
 
     def extra_repr(self) -> str:
