@@ -9,8 +9,10 @@ import numpy as np
 
 from ..convert import shape_of
 from ..value import select
-from .reductions import shifted_log_softmax, softmax
+from .exponential import expm1
+from .reductions import softmax, sum_along, top
 from .registry import call, row
+from .selection import where
 
 __all__ = ["hinge", "negative_log_softmax", "sum_of_squares"]
 
@@ -18,10 +20,10 @@ LABELS = np.array([2, 0, 2, 1])
 SIGNS = np.array([1.0, -1.0, 1.0])
 
 
-def one_hot(labels: Any, like: Any) -> Any:
-    """1 at each row's label, 0 elsewhere."""
-    out = np.zeros(shape_of(like), like.dtype)
-    out[np.arange(len(labels)), labels] = 1.0
+def at_labels(labels: Any, like: Any) -> Any:
+    """True at each row's label."""
+    out = np.zeros(shape_of(like), bool)
+    out[np.arange(len(labels)), labels] = True
     return out
 
 
@@ -30,11 +32,19 @@ def total_of_squares(*xs: Any) -> Any:
 
 
 def cost_of_labels(scores: Any, labels: Any) -> Any:
-    if np.ndim(scores) != 2 or np.shape(labels) != np.shape(scores)[:1]:
+    if shape_of(scores)[:-1] != shape_of(labels) or len(shape_of(scores)) != 2:
         raise ValueError("needs scores of shape (examples, classes) and a label for each example.")
-    if np.min(labels, initial=0) < 0:
-        raise IndexError(f"the label {np.min(labels)}: classes are numbered from 0.")
-    return -shifted_log_softmax(scores, axis=1)[np.arange(len(labels)), labels]
+    if (lowest := np.minimum.reduce(labels, initial=0)) < 0:
+        raise IndexError(f"the label {lowest}: classes are numbered from 0.")
+    at, shifted = (np.arange(len(labels)), labels), scores - top(scores, 1)
+    own, e = shifted[at], np.exp(shifted)
+    e[at] = 0.0
+    return np.log1p(sum_along(e, axis=1) + np.expm1(own)) - own  # near 0, all digits are the others'
+
+
+def error_of_labels(out: Any, scores: Any, labels: Any) -> Any:
+    """p - onehot(label), where p - 1 is expm1(-loss): the others' share is not lost beside a 1."""
+    return where(at_labels(labels, scores), expm1(-out)[..., None], softmax(scores, axis=1))
 
 
 hinge = row(  # max(0, 1 - label * score): a margin that is met passes nothing
@@ -47,7 +57,7 @@ negative_log_softmax = row(  # -log p[label] of each row of scores; its gradient
     "negative_log_softmax",
     cost_of_labels,
     vjp=[
-        lambda g, out, scores, labels: g[..., None] * (softmax(scores, axis=1) - one_hot(labels, scores)),
+        lambda g, out, scores, labels: g[..., None] * error_of_labels(out, scores, labels),
         None,
     ],
     symbol="-log p",

@@ -1,0 +1,198 @@
+"""What the losses share: checks of labels, targets and weights, and the reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import whole
+from ..convert import is_value, shape_of, to_array
+from ..errors import DtypeError, ShapeError
+from ..gates import divide, mean, moveaxis, reshape, select, sum
+
+__all__ = [
+    "by_example", "class_axis", "class_labels", "class_weights", "factors", "like", "numbers", "probabilities",
+    "reduce", "reduce_examples", "signs", "without",
+]  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------------------------- scores
+def class_axis(input: Any) -> int:
+    """Which axis of the scores counts the classes: of (classes,), (batch, classes) or (batch, classes, ...)."""
+    return min(len(shape_of(input)) - 1, 1)
+
+
+def without(x: Any, axis: int) -> tuple[int, ...]:
+    """The shape of x without one axis."""
+    shape = shape_of(x)
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def by_example(input: Any) -> Any:
+    """The scores as rows, one for each example: (batch, classes, ...) as (batch * ..., classes)."""
+    if len(shape_of(input)) == 2:
+        return numbers(input)
+    rows = moveaxis(input, class_axis(input), -1)
+    *examples, classes = shape_of(rows)
+    return reshape(rows, (int(np.prod(examples)), classes))
+
+
+# -------------------------------------------------------------------------------------------------------------- labels
+def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = None) -> tuple[Any, Any]:
+    """Class numbers as a flat integer array, and which of them count (None: all), after checking each.
+
+    A label that is ignored becomes a 0.
+    """
+    labels, shape = raw_labels(loss, target), shape_of(input)
+    if not shape:
+        raise ShapeError(f"{loss}: the scores are a single number; they are (classes,) or (batch, classes, ...).")
+    axis = class_axis(input)
+    wanted, classes = without(input, axis), shape[axis]
+    if labels.shape != wanted:
+        raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {wanted}: one class each.")
+    if labels.dtype.kind not in "iu" and labels.size:
+        raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
+    labels, kept = labels.ravel(), None
+    if ignore_index is not None and (0 <= ignore_index < classes or not all_below(labels, classes)):
+        counts = labels != whole(f"{loss}: ignore_index", ignore_index, least=-(2**63))
+        if not counts.all():
+            labels, kept = np.where(counts, labels, 0), counts
+    if not all_below(labels, classes):
+        wrong = first_outside(labels, range(classes))
+        raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {classes - 1}.")
+    return (labels if labels.size else labels.astype(int)), kept
+
+
+def all_below(labels: Any, classes: int) -> bool:
+    """Whether each label is a class; a negative number turns into a very large one."""
+    return not labels.size or bool(labels.astype(np.uint64).max() < classes)
+
+
+def signs(loss: str, input: Any, target: Any) -> Any:
+    """Labels -1 and +1 as floats in the shape of the scores, (batch,) or (batch, 1)."""
+    labels, shape = raw_labels(loss, target), shape_of(input)
+    if labels.shape in (shape[:1], (*shape[:1], 1)) and shape in (shape[:1], (*shape[:1], 1)):
+        labels = labels.reshape(shape)
+    if labels.shape != shape:
+        raise ShapeError(f"{loss}: scores {shape} and labels {labels.shape} differ; there is one label per score.")
+    if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(np.abs(labels) == 1, axis=None):
+        raise DtypeError(f"{loss}: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
+    return labels.astype(getattr(input, "dtype", float), copy=False)
+
+
+def raw_labels(loss: str, labels: Any) -> Any:
+    """The labels as an array, unless they are a Value (scores and labels swapped, perhaps) or text."""
+    if is_value(labels):
+        raise DtypeError(f"{loss}: labels are raw class numbers: pass y.data; the order is loss(scores, labels).")
+    labels = np.asarray(labels)
+    if labels.dtype.kind in "UO" and any([isinstance(label, str) for label in labels.flat[:1]]):
+        raise DtypeError(f"{loss}: labels are text; number the classes: np.unique(y, return_inverse=True)[1].")
+    return labels
+
+
+def first_outside(labels: Any, allowed: Any) -> str:
+    index = int(np.argmax(~np.isin(labels, list(allowed))))
+    return f"{labels.flat[index].item()!r} (number {index})"
+
+
+# ------------------------------------------------------------------------------------------------- targets and weights
+def numbers(x: Any) -> Any:
+    """A list as an array; values and arrays as they are."""
+    return x if is_value(x) else np.asarray(x)
+
+
+def like(loss: str, input: Any, target: Any) -> Any:
+    """The target, which has the input's shape; a raw one takes its dtype."""
+    have, wanted = shape_of(target), shape_of(input)
+    if have != wanted:
+        same_size = np.prod(have) == np.prod(wanted)
+        remedy = f"use target.reshape{wanted}." if same_size else "there is one target for each number."
+        raise ShapeError(f"{loss}: input {wanted} and target {have} differ in shape; {remedy}")
+    return target if is_value(target) else floats(f"{loss}: the target", target, input)
+
+
+def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -> Any:
+    """A target of probabilities: from 0 to 1, and, along `axis`, with the sum 1.
+
+    A thousandth more or less passes: it is rounding, or a finite difference.
+    """
+    target = like(loss, input, target)
+    p = np.asarray(target.data if is_value(target) else target)
+    outside = ~((p >= -1e-3) & (p <= 1.001))  # and nan
+    if outside.any():
+        remedy = "for labels -1 and +1 use (y + 1) / 2, or hinge_loss" if (np.abs(p) == 1).all() else "from 0 to 1"
+        raise ValueError(f"{loss}: the target has {p[outside].flat[0]:.6g}; it holds probabilities, {remedy}.")
+    if axis is not None and p.size:
+        totals = p.sum(axis=axis)
+        total = totals.flat[np.argmax(np.abs(totals - 1.0))]
+        if abs(total - 1.0) > 1e-3:
+            raise ValueError(
+                f"{loss}: the probabilities of an example add up to {total:.6g}, not 1; for several classes at once "
+                "use binary_cross_entropy_with_logits."
+            )
+    return target
+
+
+def factors(loss: str, name: str, weight: Any, input: Any) -> Any:
+    """Weights as an array in the input's dtype: numbers of at least 0 that broadcast to the input's shape."""
+    if is_value(weight):
+        raise DtypeError(f"{loss}: {name} is a raw array, which no gradient reaches: pass {name}.data.")
+    weight, shape = floats(f"{loss}: {name}", weight, input), shape_of(input)
+    bad = ~((weight >= 0) & (weight < np.inf))
+    if bad.any():
+        raise ValueError(f"{loss}: {name} has {weight[bad].flat[0]:.6g}; weights are finite and at least 0.")
+    if weight.ndim > len(shape) or any(n not in (1, m) for n, m in zip(weight.shape[::-1], shape[::-1], strict=False)):
+        raise ShapeError(f"{loss}: {name} {weight.shape} doesn't broadcast to the input's shape {shape}.")
+    return weight
+
+
+def class_weights(loss: str, weight: Any, rows: Any) -> Any:
+    """A factor per class for scores (examples, classes)."""
+    wanted = shape_of(rows)[1:]
+    if shape_of(weight) != wanted:
+        raise ShapeError(f"{loss}: weight has shape {shape_of(weight)}; one number per class is {wanted}.")
+    return factors(loss, "weight", weight, rows)
+
+
+def floats(what: str, x: Any, input: Any) -> Any:
+    """Raw numbers as an array of the input's dtype, so that float32 stays float32."""
+    try:
+        array = to_array(x) if isinstance(x, (list, tuple)) else np.asarray(x)
+    except DtypeError as error:
+        raise DtypeError(f"{what}: {error}") from None
+    if array.dtype.kind not in "iubf":
+        raise DtypeError(f"{what} holds {array.dtype}, not numbers.")
+    dtype = getattr(input, "dtype", None)
+    return array.astype(dtype if dtype in (np.float32, np.float64) else np.float64, copy=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- reductions
+def check_reduction(loss: str, reduction: str, *more: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        allowed = [repr(name) for name in ("mean", "sum", *more)]
+        raise ValueError(f"{loss}: reduction={reduction!r}; it is {', '.join(allowed)} or 'none'.")
+
+
+def reduce(loss: str, each: Any, reduction: str, *more: str) -> Any:
+    """One number of many losses: their mean or sum, or all of them; `more` reductions are only named in the error."""
+    check_reduction(loss, reduction, *more)
+    if reduction == "mean":
+        if 0 in shape_of(each):
+            raise ShapeError(f"{loss}: the batch is empty.")
+        return mean(each)
+    return sum(each) if reduction == "sum" else each
+
+
+def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str, shape: tuple[int, ...]) -> Any:
+    """As `reduce`, for one loss per label of an array of `shape`; those that are not `kept` are 0.
+
+    The mean is the sum over the sum of the kept examples' weights; of none, it is 0 / 0 = nan, as in PyTorch.
+    """
+    check_reduction(loss, reduction)
+    if kept is not None:
+        each = select(kept, each)
+        weight = kept if weight is None else kept * weight
+    if reduction == "mean" and weight is not None and weight.size:
+        return divide(sum(each), float(weight.sum()))
+    return reshape(each, shape) if reduction == "none" and len(shape) != 1 else reduce(loss, each, reduction)
