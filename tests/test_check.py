@@ -111,7 +111,7 @@ def test_the_report_is_a_table():
     assert [(order, argument) for order, argument, _ in report.rows] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert report.max_error == max(error for _, _, error in report.rows) < 1e-7
     lines = str(report).splitlines()
-    assert lines[0].split() == ["order", "argument", "largest", "relative", "error"]
+    assert lines[0].split() == ["order", "argument", "largest", "error"]
     assert [line.split()[:2] for line in lines[1:]] == [["1", "0"], ["1", "1"], ["2", "0"], ["2", "1"]]
     assert all(float(line.split()[2]) < 1e-7 for line in lines[1:])
     assert len(mg.gradcheck(lambda x: x, 1.0).rows) == 1
@@ -301,7 +301,7 @@ def test_any_gradient_between_the_slopes_will_do(at_zero):
 @pytest.mark.parametrize("at_zero", [-0.1, 1.1, 2.0, math.nan, math.inf])
 def test_a_gradient_outside_the_slopes_is_a_mistake_that_names_both(at_zero):
     gate = mg.Gate("ramp", lambda x: np.maximum(x, 0.0), local=[lambda out, x: mg.where(x == 0.0, at_zero, x > 0.0)])
-    text = r"argument 0\[0\]: the gradient says \S+, differences say 0 on the left and 1\.\d+ on the right"
+    text = r"argument 0\[0\]: the gradient says \S+, differences say 0 on the left and 1 on the right;"
     with pytest.raises(GradcheckError, match=text):
         mg.gradcheck(gate, np.zeros(2))
 
@@ -482,7 +482,7 @@ def test_a_picture_of_gradient_over_differences(tmp_path):
     assert (tmp_path / "check.png").read_bytes().startswith(b"\x89PNG")
     assert [axes.get_title() for axes in figure.axes] == ["order 1", "order 2"]
     points = figure.axes[0].collections[0].get_offsets()
-    np.testing.assert_allclose(points[0], [3.0 * 1.13696169, 3.0 * 1.13696169], rtol=1e-6)  # times its weight
+    np.testing.assert_allclose(points[0], [3.0, 3.0], rtol=1e-6)  # of the output that it moves, without a weight
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["argument 0", "argument 1", "kink: left to right slope"]
 

@@ -1,11 +1,13 @@
 """Is a gradient right?  `numerical_grad` measures it, `gradcheck` compares and says what is likely wrong.
 
-Read `gradcheck` first: what it promises and how a failed check is reported.  `differences` measures a slope and judges
-one number against it, `comparison` does so for all numbers of a function, forward and backward; `diagnosis` finds the
-gate at fault, and `hypotheses` the mistake that was made there.  `sampling` draws inputs for the gates of the
-catalogue, and `gates` is the command `minigrad check`.
+Read `differences` first: how a slope is measured, and one gradient judged.  `comparison` does so for all gradients of a
+function, forward and backward, and `gradcheck` is the door to it.  Where a check fails, `diagnosis` finds the gate at
+fault and `mistakes` what was done wrong there; `report` has the words.  `gates` is the command `minigrad check`, and
+`sampling` draws inputs for it.
 """
 
-from .gradcheck import GradcheckReport, gradcheck, numerical_grad
+from .differences import numerical_grad
+from .gradcheck import gradcheck
+from .report import GradcheckReport
 
 __all__ = ["GradcheckReport", "gradcheck", "numerical_grad"]

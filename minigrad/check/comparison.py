@@ -1,79 +1,55 @@
-"""Gradients beside differences: what a gradient check compares, before any of it is put in words."""
+"""Gradients beside differences: all the numbers that a gradient check compares."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 
+from ..convert import tidy
 from ..errors import GradcheckError, GradientError
+from ..random import generator
 from ..transforms import grad, jvp
 from ..tree import tree_leaves
 from ..value import Value, no_grad, positive, pull, recording, sum
-from .differences import Kink, Measured, Probe, Tolerance, judge
+from .differences import Line, Tolerance, judge
+from .report import Finding, GradcheckReport, Pair
 
-__all__ = ["Comparison", "Mistake", "Pair", "compare"]
+__all__ = ["compare"]
 
+FULL = 1000  # up to so many entries, "auto" moves every one
 DIRECTIONS = 4  # along which "directions" moves each argument
 ULP = 2.0**-52
-Terms = Callable[..., list[Any]]  # a function's parts; what is differentiated is the sum of all numbers in them
-
-
-class Pair(NamedTuple):
-    """What was compared for one argument: its gradient and the differences (nan at kinks), per entry or direction."""
-
-    order: int
-    argument: int
-    analytic: Any
-    numeric: Any
-    wrong: Any  # a mask
-
-    @property
-    def error(self) -> float:
-        """The largest |a - n| / max(|a|, |n|); numbers below 1e-6, where rounding rules, count as 1e-6."""
-        size = np.maximum(np.maximum(np.abs(self.analytic), np.abs(self.numeric)), 1e-6)
-        with np.errstate(all="ignore"):
-            errors = np.abs(self.analytic - self.numeric) / size
-        return float(np.max(errors[np.isfinite(errors)], initial=0.0))
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """The first disagreement.  `kind`: "wrong"; "noise", differences can't tell; "forward", jvp differs from backward;
-    "refused", the pass raised `cause`.
-    """
-
-    kind: str
-    order: int
-    argument: int = 0
-    index: tuple[int, ...] = ()
-    analytic: float = np.nan
-    numeric: float = np.nan
-    left: float = np.nan
-    right: float = np.nan
-    cause: Exception | None = None
 
 
 def compare(
-    f: Callable[..., Any], points: list[Any], order: int, eps: float, near: Tolerance, mode: str, random: Any
-) -> tuple[list[Pair], list[Kink], Mistake | None]:
-    """Everything that was compared, the kinks, and the first mistake, after which the comparison ends."""
-    terms = weighted(f, points, random)
-    pairs: list[Pair] = []
-    kinks: list[Kink] = []
-    for level in range(1, order + 1):
-        if level == 2:
-            terms = slopes_of(terms, points, random)
-        mistake = Comparison(terms, points, level, eps, near, mode, random).run(pairs, kinks)
-        if mistake:
-            return pairs, kinks, mistake
-    return pairs, kinks, None
+    f: Callable[..., Any],
+    points: list[Any],
+    order: int,
+    eps: float = 1e-5,
+    rtol: float = 1e-5,
+    atol: float | None = None,
+    mode: str = "auto",
+    rng: Any = 0,
+) -> GradcheckReport:
+    """Compare gradients with differences, up to the first mistake; see `gradcheck`."""
+    if mode == "auto":
+        mode = "full" if np.sum([np.size(p) for p in points]) <= FULL else "directions"
+    report = GradcheckReport(mode)
+    random = generator(rng)
+    order_of = partial(Comparison, report, points=points, eps=eps, near=Tolerance(rtol, atol), random=random)
+    first = order_of(1, *outputs(f, points))
+    first.run()
+    if order == 2 and report:  # the gradient is a function, too: it is compared in the same way
+        order_of(2, grad(first.total, tuple(range(len(points)))), [np.shape(p) for p in points]).run()
+    return report
 
 
-def weighted(f: Callable[..., Any], points: list[Any], random: Any) -> Terms:
-    """The outputs of `f` times fixed random weights, so that errors don't cancel in the sum."""
+def outputs(f: Callable[..., Any], points: list[Any]) -> tuple[Callable[..., Any], list[tuple[int, ...]]]:
+    """The function with its `Value` outputs in a list, and their shapes."""
 
     def parts(*args: Any) -> list[Any]:
         return [part for part in tree_leaves(f(*args)) if isinstance(part, Value)]
@@ -89,33 +65,7 @@ def weighted(f: Callable[..., Any], points: list[Any], random: Any) -> Terms:
             "gradcheck: the function returned two results for the same numbers. Is it random (dropout, noise)? Give "
             "it a generator with a fixed seed on every call, or switch the model to eval()."
         )
-    weights = drawn_weights(sample, random)
-    return lambda *args: [part * w for part, w in zip(parts(*args), weights, strict=True)]
-
-
-def slopes_of(terms: Terms, points: list[Any], random: Any) -> Terms:
-    """The gradient of the sum of `terms`, weighted; raw numbers in give raw numbers out."""
-    weights = drawn_weights(points, random)
-    positions = tuple(range(len(points)))
-
-    def slopes(*args: Any) -> list[Any]:
-        first = grad(lambda *xs: summed(terms(*xs)), positions)(*args)
-        return [g * w for g, w in zip(first, weights, strict=True)]
-
-    return slopes
-
-
-def drawn_weights(parts: list[Any], random: Any) -> list[Any]:
-    """1 for a single number: messages then show its own slope."""
-    shapes = [np.shape(part) if not isinstance(part, Value) else part.shape for part in parts]
-    return [1.0] if shapes == [()] else [random.uniform(0.5, 1.5, shape) for shape in shapes]
-
-
-def summed(parts: list[Any]) -> Any:
-    total: Any = 0.0
-    for part in parts:
-        total = total + sum(part)
-    return total
+    return parts, [part.shape for part in sample]
 
 
 def copies(points: list[Any]) -> list[Any]:
@@ -123,160 +73,171 @@ def copies(points: list[Any]) -> list[Any]:
     return [p if isinstance(p, float) else p.copy() for p in points]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Comparison:
-    """One order of a check: the sum of `terms`, its gradient by both passes, and its differences."""
+    """One order of a check: a weighted sum of a function's outputs, its gradient by both passes, and its differences.
 
-    terms: Terms
-    points: list[Any]
+    The weights are random, so that errors of several outputs don't cancel in the sum; a single number has none.
+    """
+
+    report: GradcheckReport
     order: int
+    parts: Callable[..., Any]  # the function, with its outputs in a list
+    shapes: list[tuple[int, ...]]  # of the outputs
+    points: list[Any]
     eps: float
     near: Tolerance
-    mode: str
     random: Any
 
-    def run(self, pairs: list[Pair], kinks: list[Kink]) -> Mistake | None:
-        try:
-            analytic, rounding = self.backward()
-        except GradientError as error:
-            return Mistake("refused", self.order, cause=error)
-        start = self.numbers(self.points)
-        for k, a in enumerate(analytic):
-            probes = self.entries(k, a, rounding) if self.mode == "full" else self.directions(k, a, rounding)
-            mistake = None
-            seen = []
-            for probe in probes:
-                found = self.judge(probe, start, brief=mistake is not None)
-                bad, smooth = found.kind in ("wrong", "noise"), found.kind in ("right", "wrong", "noise")
-                seen.append((probe.analytic, found.slope if smooth else np.nan, bad))
-                if not smooth:
-                    kinks.append(Kink(found.kind, self.order, k, probe.index, found.left, found.right, probe.analytic))
-                elif bad and mistake is None:
-                    if self.mode == "directions" and found.kind == "wrong":
-                        worst = self.worst_entry(k, a, start, rounding)
-                        if (there := self.judge(worst, start)).kind == "wrong":
-                            probe, found = worst, there
-                    mistake = Mistake(
-                        found.kind, self.order, k, probe.index, probe.analytic, found.slope, found.left, found.right
-                    )
-            shape = np.shape(a) if self.mode == "full" else (len(seen),)
-            columns = [np.array(column).reshape(shape) for column in zip(*seen, strict=True)] or [np.zeros(shape)] * 3
-            pairs.append(Pair(self.order, k, *columns))
-            if mistake := mistake or self.forward(k, a, rounding):
-                return mistake
-        return None
+    def __post_init__(self) -> None:
+        self.weighted, self.full = self.shapes != [()], self.report.mode == "full"
+        self.weights = [self.random.uniform(0.5, 1.5, shape) for shape in self.shapes] if self.weighted else [1.0]
 
-    def judge(self, probe: Probe, start: Any, brief: bool = False) -> Measured:
-        return judge(probe, start, self.near, of_slopes=self.order == 2, brief=brief)
+    def total(self, *xs: Any) -> Any:
+        total: Any = 0.0
+        for part, w in zip(self.parts(*xs), self.weights, strict=True):
+            total = total + sum(part * w)
+        return total
+
+    def run(self) -> None:
+        """Add to the report what is compared, up to the first argument with a mistake."""
+        try:
+            gradients, self.rounding = self.backward()
+        except GradientError as error:
+            self.report.mistake = Finding("refused", self.order, cause=error)
+            return
+        self.start = self.terms(self.points)
+        for k, a in enumerate(gradients):
+            if not self.report:
+                return
+            seen = []
+            for line in self.lines(k, a):
+                found = self.judge(line, brief=not self.report)
+                bad, smooth = found.kind in ("wrong", "noise"), found.kind in ("right", "wrong", "noise")
+                seen.append((found.analytic, found.numeric if smooth else np.nan, bad))
+                if not smooth:
+                    self.report.kinks.append(found)
+                elif bad and self.report:
+                    worst = self.judge(self.worst_entry(k, a)) if found.kind == "wrong" and not self.full else found
+                    self.report.mistake = worst if worst.kind == "wrong" else found
+            shape = np.shape(a) if self.full else (len(seen),)
+            columns = [np.array(column).reshape(shape) for column in zip(*seen, strict=True)] or [np.zeros(shape)] * 3
+            self.report.pairs.append(Pair(self.order, k, *columns))
+            if self.report:
+                self.report.mistake = self.forward(k, a)
+
+    def judge(self, line: Line, brief: bool = False) -> Finding:
+        """`judge` in the numbers of the one output that an entry moves, if it moves but one; else of the sum."""
+        found = judge(line, self.near, brief)
+        if not self.weighted:
+            return found
+        moving = np.flatnonzero((line.at(line.h)[1] != self.start) | (line.at(-line.h)[1] != self.start))
+        if self.order == 2 or len(moving) != 1:
+            return replace(found, weighted=True)
+        w = np.concatenate([np.ravel(w) for w in self.weights])[moving[0]]
+        return replace(found, **{name: getattr(found, name) / w for name in ("analytic", "numeric", "left", "right")})
 
     # ------------------------------------------------------------------------------------------------- both passes
     def backward(self) -> tuple[list[Any], float]:
-        """The gradient for each argument, and by how much rounding may falsify the sum of the terms.
+        """The gradient for each argument, and by how much rounding may falsify the sum.
 
         Each gate rounds its output, relatively by 2⁻⁵²; its gradient carries that to the end.
         """
         leaves = [Value(p) for p in copies(self.points)]
-        found: dict[Value, Any] = {}
+        grads: dict[Value, Any] = {}
         token = recording.set(True)
         try:
             with np.errstate(all="ignore"):
-                root = summed(self.terms(*leaves))
+                root = self.total(*leaves)
                 if isinstance(root, Value) and root.requires_grad:
-                    found = pull(root, 1.0)
-                rounding = np.sum([carried(v, g) for v, g in found.items()]) * ULP
+                    grads = pull(root, 1.0)
         finally:
             recording.reset(token)
-        return [np.asarray(found.get(x, np.zeros(x.shape)), float) for x in leaves], float(rounding)
+        rounded = [v for v in grads if v.gate not in (None, positive) and isinstance(v._raw, (float, np.ndarray))]
+        rounding = ULP * float(np.sum([finite_sum(v._raw, grads[v]) for v in rounded if grads[v] is not None]))
+        return [np.asarray(grads.get(x, np.zeros(x.shape)), float) for x in leaves], rounding
 
-    def forward(self, k: int, a: Any, rounding: float) -> Mistake | None:
-        """One push along a random direction has to give what the gradient says about it."""
+    def forward(self, k: int, a: Any) -> Finding | None:
+        """One push along a random direction of argument k has to give what the gradient says about it."""
         d = self.drawn(k)
-        tangents = [d if i == k else np.zeros(np.shape(p)) for i, p in enumerate(self.points)]
-        tangents = [t if np.ndim(t) else float(t) for t in tangents]
+        tangents = [tidy(d if i == k else np.zeros(np.shape(p))) for i, p in enumerate(self.points)]
         try:
-            pushed = jvp(lambda *xs: summed(self.terms(*xs)), tuple(copies(self.points)), tuple(tangents))[1]
+            pushed = float(jvp(self.total, tuple(copies(self.points)), tuple(tangents))[1])
         except (GradientError, TypeError, ValueError) as error:
-            return Mistake("forward", self.order, k, cause=error)
+            return Finding("forward", self.order, k, cause=error)
         with np.errstate(all="ignore"):
             expected, size = float(np.sum(a * d)), float(np.sum(np.abs(a * d)))
-        if np.isfinite(size) and not abs(float(pushed) - expected) <= 1e-7 * size + 1e3 * rounding + (
-            self.near.atol or 0.0
-        ):
-            return Mistake("forward", self.order, k, (), expected, float(pushed))
-        return None
+        slack = 1e-7 * size + 1e3 * self.rounding + (self.near.atol or 0.0)
+        if not np.isfinite(size) or abs(pushed - expected) <= slack:
+            return None
+        return Finding("forward", self.order, k, analytic=expected, numeric=pushed, weighted=self.weighted)
 
-    # ----------------------------------------------------------------------------------------------- the differences
-    def numbers(self, points: list[Any]) -> Any:
-        """The terms in one row.  In second order they are measured raw: what is recorded has to agree with that."""
+    # ------------------------------------------------------------------------------------------------- the differences
+    def terms(self, points: list[Any]) -> Any:
+        """The terms of the sum, in a row.  Gradients are measured on raw numbers: what they record has to agree."""
+        args = copies(points)
         with np.errstate(all="ignore"), no_grad():
-            args = copies(points)
-            parts = self.terms(*(args if self.order == 2 else map(Value, args)))
-        return np.concatenate([np.ravel(part.data if isinstance(part, Value) else part) for part in parts])
+            parts = self.parts(*(args if self.order == 2 else map(Value, args)))
+            terms = [(x.data if isinstance(x, Value) else x) * w for x, w in zip(parts, self.weights, strict=True)]
+        return np.concatenate([np.ravel(term) for term in terms])
 
-    def moved(self, k: int, x: Any) -> Any:
-        return self.numbers([(x if np.ndim(x) else float(x)) if i == k else p for i, p in enumerate(self.points)])
+    def lines(self, k: int, a: Any) -> Iterator[Line]:
+        """A line through each entry, or a few on which all entries move, each by about its own size."""
+        if self.full:
+            return (self.entry(k, a, index) for index in np.ndindex(np.shape(a)))
+        return (self.direction(k, a, self.drawn(k), (i,)) for i in range(DIRECTIONS))
 
-    def entries(self, k: int, a: Any, rounding: float) -> Iterator[Probe]:
-        """A line through each entry of argument k."""
-        return (self.entry(k, index, a, rounding) for index in np.ndindex(np.shape(a)))
-
-    def entry(self, k: int, index: tuple[int, ...], a: Any, rounding: float) -> Probe:
-        point = np.asarray(self.points[k])
-        centre = float(point[index])
-
-        def line(t: float) -> tuple[float, Any]:
-            x = point.copy()
-            x[index] = centre + t
-            return float(x[index]) - centre, self.moved(k, x)
-
-        size = abs(centre) if np.isfinite(centre) else 1.0
-        return Probe(
-            index, float(a[index]), line, self.eps * max(1.0, size), self.eps * min(size or 1.0, 1.0), rounding
-        )
-
-    def directions(self, k: int, a: Any, rounding: float) -> Iterator[Probe]:
-        """A few lines on which all entries of argument k move, each by about its own size."""
-        return (self.direction(k, (i,), a, self.drawn(k), rounding) for i in range(DIRECTIONS))
+    def entry(self, k: int, a: Any, index: tuple[int, ...]) -> Line:
+        unit = np.zeros(np.shape(a))
+        unit[index] = 1.0
+        size = abs(float(np.asarray(self.points[k])[index]))
+        size = size if np.isfinite(size) else 1.0
+        return self.line(k, a, unit, index, self.eps * max(1.0, size), self.eps * min(size or 1.0, 1.0))
 
     def drawn(self, k: int) -> Any:
-        point = np.asarray(self.points[k])
-        signs = self.random.choice([-1.0, 1.0], point.shape)
-        return signs * self.random.uniform(0.5, 1.0, point.shape) * np.maximum(1.0, np.abs(point))
+        x = np.asarray(self.points[k])
+        signs = self.random.choice([-1.0, 1.0], x.shape)
+        return signs * self.random.uniform(0.5, 1.0, x.shape) * np.maximum(1.0, np.abs(x))
 
-    def direction(self, k: int, index: tuple[int, ...], a: Any, d: Any, rounding: float) -> Probe:
-        point = np.asarray(self.points[k])
-        sizes = np.abs(point[(point != 0.0) & np.isfinite(point)])
+    def direction(self, k: int, a: Any, d: Any, index: tuple[int, ...] = ()) -> Line:
+        sizes = np.abs(np.asarray(self.points[k]))
+        least = float(sizes.min(initial=1.0, where=(sizes != 0.0) & np.isfinite(sizes)))
+        return self.line(k, a, d, index, self.eps, self.eps * least)
+
+    def line(self, k: int, a: Any, d: Any, index: tuple[int, ...], h: float, least: float) -> Line:
+        """The line through the point on which argument k, of gradient a, moves in the direction d."""
+        point, moving = np.asarray(self.points[k]), d != 0.0
+        only = float(np.sum(d)) if np.count_nonzero(moving) == 1 else 0.0
+
+        @lru_cache(maxsize=8)
+        def at(t: float) -> tuple[float, Any]:
+            if t == 0.0:
+                return t, self.start
+            x = point + t * d
+            terms = self.terms([tidy(x) if i == k else p for i, p in enumerate(self.points)])
+            return float(np.sum(x - point, where=moving)) / only if only else t, terms
+
         with np.errstate(all="ignore"):
-            slope = float(np.sum(a * d))
-        rounding += finite(a, point) * ULP  # the points of a line are rounded too
+            slope = float(np.sum(a * d, where=moving))
+        # The step of one number can be measured; where many move, rounding them is one more error.
+        rounding = self.rounding if only else self.rounding + ULP * finite_sum(a, point)
+        return Line(Finding("right", self.order, k, index, slope), at, h, least, rounding)
 
-        def line(t: float) -> tuple[float, Any]:
-            return t, self.moved(k, point + t * d)
-
-        return Probe(index, slope, line, self.eps, self.eps * float(sizes.min(initial=1.0)), rounding)
-
-    def worst_entry(self, k: int, a: Any, start: Any, rounding: float) -> Probe:
+    def worst_entry(self, k: int, a: Any) -> Line:
         """The entry at fault, found by halving: a logarithm of evaluations where the full mode needs all."""
-        d = self.drawn(k).ravel()
+        d = self.drawn(k)
         left = np.arange(d.size)
         while len(left) > 1:
-            half = np.zeros(d.size)
-            half[left[: len(left) // 2]] = d[left[: len(left) // 2]]
-            probe = self.direction(k, (), a, half.reshape(np.shape(a)), rounding)
-            wrong = self.judge(probe, start).kind in ("wrong", "noise")
-            left = left[: len(left) // 2] if wrong else left[len(left) // 2 :]
-        index = tuple([int(i) for i in np.unravel_index(left[0], np.shape(a))])
-        return self.entry(k, index, a, rounding)
+            half, rest = left[: len(left) // 2], left[len(left) // 2 :]
+            part = np.zeros(d.size)
+            part[half] = d.ravel()[half]
+            found = self.judge(self.direction(k, a, part.reshape(d.shape)))
+            left = half if found.kind in ("wrong", "noise") else rest
+        return self.entry(k, a, tuple([int(i) for i in np.unravel_index(left[0], d.shape)]))
 
 
-def finite(a: Any, b: Any) -> float:
+def finite_sum(a: Any, b: Any) -> float:
     """The sum of |a b|, without entries that are not finite."""
     with np.errstate(all="ignore"):
         product = np.abs(np.multiply(a, b))
-    return float(np.sum(product[np.isfinite(product)]))
-
-
-def carried(v: Value, g: Any) -> float:
-    """How much of a gate's relative error reaches the end."""
-    exact = v.gate is None or v.gate is positive or g is None or not isinstance(v._raw, (float, np.ndarray))
-    return 0.0 if exact else finite(v._raw, g)
+    return float(np.sum(product, where=np.isfinite(product)))

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..errors import GradcheckError, MinigradError
 from ..gates import REGISTRY
 from ..gates.registry import COMPOSED
 from ..value import Gate
+from .diagnosis import replaced
 from .gradcheck import gradcheck
 from .sampling import cases_of, is_float
 
@@ -25,15 +26,6 @@ EXAMPLES = """
 State example calls, a shape for each wire and the parameters:
     from minigrad.gates.registry import call
     {name}.domain = [call((2, 3), (3, 4)), call((2, 3), (3, 4), low=0.1, high=2.0, axis=0)]"""
-
-
-class Outcome(NamedTuple):
-    """What a check of one gate found: "right", "wrong" or "unchecked", and why."""
-
-    verdict: str
-    error: float = 0.0
-    kinks: int = 0
-    why: str = ""
 
 
 def check_gates(wanted: Sequence[str] = (), say: Callable[[str], Any] = print) -> bool:
@@ -49,52 +41,54 @@ def check_gates(wanted: Sequence[str] = (), say: Callable[[str], Any] = print) -
     True
     """
     gates = [gate for name in wanted for gate in find(name)] or list(REGISTRY.values())
-    checked = list({id(gate): gate for gate in gates if gate.differentiable}.values())
-    say("gate                      orders  worst error  kinks")
+    unique = list({id(gate): gate for gate in gates}.values())
+    checked = [gate for gate in unique if gate.differentiable]
     verdicts = []
+    say("gate                      orders  worst error  kinks")
     for gate in checked:
-        found = check_gate(gate)
-        verdicts.append(found.verdict)
-        if found.verdict == "right":
-            say(f"{gate.name:<24}  1 2     {found.error:11.1e}  {found.kinks:5d}  right")
-        else:
-            say(f"{gate.name:<24}  {found.verdict.upper()}\n    " + found.why.replace("\n", "\n    "))
+        verdict, text = check_gate(gate)
+        verdicts.append(verdict)
+        say(f"{gate.name:<24}  {text}")
     counts = ", ".join([f"{n} {kind}" for kind in ("right", "wrong", "unchecked") if (n := verdicts.count(kind))])
     say(f"{len(checked)} {'gate' if len(checked) == 1 else 'gates'}: {counts}.")
-    if plain := len({id(gate) for gate in gates}) - len(checked):
+    if plain := len(unique) - len(checked):
         say(f"{plain} more {'has' if plain == 1 else 'have'} no derivative to check (comparisons and questions).")
     return set(verdicts) <= {"right"}
 
 
-def check_gate(gate: Gate) -> Outcome:
-    """Gradcheck of all example calls of a gate, up to the first that fails."""
+def check_gate(gate: Gate) -> tuple[str, str]:
+    """Gradcheck of all example calls of a gate, up to the first that fails: the verdict, and the line about it."""
+
+    def failed(verdict: str, why: str) -> tuple[str, str]:
+        return verdict, f"{verdict.upper()}\n{why}".replace("\n", "\n    ")
+
     rng = np.random.default_rng(0)
     error, kinks = 0.0, 0
     try:
         cases = cases_of(gate)
     except ValueError as reason:
-        return Outcome("unchecked", why=f"{reason}{EXAMPLES.format(name=gate.name)}")
+        return failed("unchecked", f"{reason}{EXAMPLES.format(name=gate.name)}")
     for case in cases:
         inputs = case.sample(rng)
+        moving = [i for i, x in enumerate(inputs) if is_float(x)]
+
+        def f(*xs: Any, case: Any = case, inputs: Any = inputs, moving: Any = moving) -> Any:
+            return case.call(*replaced(inputs, moving, xs))
+
+        points = [inputs[i] for i in moving]
         try:
-            case.call(*inputs)
+            f(*points)
         except Exception as reason:  # the user's own rule: it may raise anything
             said = f"{type(reason).__name__}: {str(reason).rstrip('.')}."
-            why = f"{case} can't be called: {said}{EXAMPLES.format(name=gate.name)}"
-            return Outcome("unchecked", why=why)
-
-        def f(*xs: Any, case: Any = case, inputs: Any = inputs) -> Any:
-            moving = iter(xs)
-            return case.call(*[next(moving) if is_float(x) else x for x in inputs])
-
+            return failed("unchecked", f"{case} can't be called: {said}{EXAMPLES.format(name=gate.name)}")
         try:
-            report = gradcheck(f, *[x for x in inputs if is_float(x)], order=2)
+            report = gradcheck(f, *points, order=2)
         except GradcheckError as mistake:
-            return Outcome("wrong", why=f"{case}: {mistake}")
+            return failed("wrong", f"{case}: {mistake}")
         except Exception as reason:  # a rule that fails on recorded or on raw numbers
-            return Outcome("wrong", why=f"{case}: its derivative failed: {type(reason).__name__}: {reason}")
+            return failed("wrong", f"{case}: its derivative failed: {type(reason).__name__}: {reason}")
         error, kinks = max(error, report.max_error), kinks + len(report.kinks)
-    return Outcome("right", error, kinks)
+    return "right", f"1 2     {error:11.1e}  {kinks:5d}  right"
 
 
 def find(name: str) -> Iterator[Gate]:

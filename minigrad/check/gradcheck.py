@@ -1,105 +1,21 @@
-"""Checks: is a gradient what finite differences say it is?"""
+"""Is a gradient what differences say it is?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..convert import to_data
-from ..errors import DtypeError, GradcheckError, GradientError
-from ..random import generator
-from ..value import Value, no_grad
-from .comparison import Mistake, Pair, compare
-from .differences import Kink, Tolerance
+from ..errors import DtypeError, GradcheckError
+from ..value import Value
+from .comparison import compare
+from .diagnosis import explain
+from .differences import check_step
+from .report import GradcheckReport
 
-__all__ = ["GradcheckReport", "gradcheck", "numerical_grad"]
-
-FULL = 1000  # up to so many entries, "auto" moves every one
-
-
-def numerical_grad(f: Callable[..., Any], *xs: Any, eps: float = 1e-5) -> Any:
-    """The gradient of `f`, which returns one number, by centred differences: (f(x + h) - f(x - h)) / 2h.
-
-    One gradient for one argument, a tuple for several; floats for floats, arrays for arrays.  The error falls as
-    eps² until rounding takes over, at about 1e-5 in float64.  Source: CS231n, "Neural Networks Part 3".
-
-    >>> round(numerical_grad(lambda x: x**2, 3.0), 6)
-    6.0
-    """
-    check_step(eps)
-    points = [np.array(to_data(x.data if isinstance(x, Value) else x), dtype=np.float64) for x in xs]
-    slopes = []
-    for point in points:
-        slope = np.zeros_like(point)
-        for index in np.ndindex(point.shape):
-            centre = point[index]
-            ends = []
-            for step in (eps, -eps):
-                point[index] = centre + step
-                ends.append(number(f, points))
-            point[index] = centre
-            slope[index] = (ends[0] - ends[1]) / (2.0 * eps)
-        slopes.append(slope if slope.ndim else slope.item())
-    return slopes[0] if len(slopes) == 1 else tuple(slopes)
-
-
-def check_step(eps: float) -> None:
-    if not 0.0 < eps < np.inf:
-        raise ValueError(f"eps={eps}: the step of a difference is a number above 0.")
-
-
-def number(f: Callable[..., Any], points: list[Any]) -> float:
-    """f at the points; 0-d arrays go in as the floats they stand for, and copies protect the points."""
-    with no_grad():
-        out = f(*[Value(p.item() if not p.ndim else p.copy()) for p in points])
-    if np.size(raw := out.data if isinstance(out, Value) else out) != 1 or np.asarray(raw).dtype.kind not in "fiu":
-        raise GradientError(f"numerical_grad: the function returned {out!r:.80}; it must return one number.")
-    return float(np.asarray(raw).item())
-
-
-@dataclass(frozen=True)
-class GradcheckReport:
-    """What a `gradcheck` saw: per order and argument, the gradient and the differences; the kinks.  It is true.
-
-    The report of a check that failed, `GradcheckError.report`, is false, and `.mistake` says where it failed.
-    """
-
-    pairs: tuple[Pair, ...]
-    kinks: tuple[Kink, ...] = ()
-    mistake: Mistake | None = None
-    mode: str = "full"
-
-    @property
-    def rows(self) -> tuple[tuple[int, int, float], ...]:
-        """(order, argument, largest |a - n| / max(|a|, |n|))"""
-        return tuple([(pair.order, pair.argument, pair.error) for pair in self.pairs])
-
-    @property
-    def max_error(self) -> float:
-        return max([error for _, _, error in self.rows], default=0.0)
-
-    def __bool__(self) -> bool:
-        return self.mistake is None
-
-    def __str__(self) -> str:
-        lines = ["order  argument  largest relative error"]
-        lines += [f"{order:5d}  {argument:8d}  {error:.2e}" for order, argument, error in self.rows]
-        return "\n".join(lines + [str(kink) for kink in self.kinks])
-
-    def plot(self, path: Any = None) -> Any:
-        """The gradient against the differences as a matplotlib `Figure`, also written to `path` if one is given.
-
-        Raises `MissingExtraError` without matplotlib.
-        """
-        from ..viz import plot_gradcheck
-
-        figure = plot_gradcheck(self)
-        if path is not None:
-            figure.savefig(path)
-        return figure
+__all__ = ["gradcheck"]
 
 
 def gradcheck(
@@ -142,14 +58,9 @@ def gradcheck(
     points = [to_data(x.data if isinstance(x, Value) else x) for x in xs]
     if any([not isinstance(p, float) and p.dtype != np.float64 for p in points]):
         raise DtypeError("gradcheck needs float64: in float32 differences are mostly rounding. Use x.astype(float).")
-    if mode == "auto":
-        mode = "full" if sum([np.size(p) for p in points]) <= FULL else "directions"
-    pairs, kinks, mistake = compare(f, points, order, eps, Tolerance(rtol, atol), mode, generator(rng))
-    report = GradcheckReport(tuple(pairs), tuple(kinks), mistake, mode)
-    if mistake is not None:
-        from .diagnosis import explain
-
-        error = GradcheckError(explain(f, points, mistake, pairs, mode))
+    report = compare(f, points, order, eps, rtol, atol, mode, rng)
+    if report.mistake is not None:
+        error = GradcheckError(explain(f, points, report))
         error.report = report
-        raise error from mistake.cause
+        raise error from report.mistake.cause
     return report
