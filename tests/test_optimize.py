@@ -227,7 +227,7 @@ def test_newton_at_a_maximum_says_so() -> None:
     assert "maximum" in found.message
 
 
-# ------------------------------------------------------------------------------------------------- 18-21: constraints
+# --------------------------------------------------------------------------------------------------- 18-21: constraints
 @pytest.mark.parametrize("step", [None, 0.1])
 def test_row_18_projected_gradient_onto_the_ball(step: Any) -> None:
     A, b = np.diag([2.0, 1.0]), np.array([3.0, 5.6])
@@ -365,7 +365,7 @@ def test_row_61_conjugate_gradients_take_n_steps(n: int, rng: np.random.Generato
     np.testing.assert_allclose(conjugate - np.diag(np.diag(conjugate)), 0.0, atol=1e-8 * conjugate.max())
 
 
-# ------------------------------------------------------------------------------------------- every method, and SciPy's
+# -------------------------------------------------------------------------------------------- every method, and SciPy's
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_any_shape_and_plain_numbers(method: str) -> None:
     run = METHODS[method]
@@ -543,7 +543,7 @@ def test_the_result_reads_as_scipys() -> None:
     assert "multipliers" in repr(optimize.least_squares_ball([[1.0]], [2.0]))
 
 
-# ------------------------------------------------------------------------------------------------------------- misuse
+# --------------------------------------------------------------------------------------------------------------- misuse
 @pytest.mark.parametrize("name", ["gradient_descent", "newton", "conjugate_gradient", "newton_cg", "minimize"])
 @pytest.mark.parametrize(
     ("f", "x0", "error", "text"),

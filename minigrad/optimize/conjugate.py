@@ -14,9 +14,7 @@ from .steps import armijo, exact
 __all__ = ["conjugate_gradient", "newton_cg"]
 
 
-def conjugate_gradient(
-    f: Callable[[Any], Any], x0: Any, *, tol: float = 1e-8, maxiter: int = 1000
-) -> OptimizeResult:
+def conjugate_gradient(f: Callable[[Any], Any], x0: Any, *, tol: float = 1e-8, maxiter: int = 1000) -> OptimizeResult:
     """Conjugate gradients: d <- -g + β d with β = max(0, gᵀ(g - g_old) / g_oldᵀg_old) (Polak-Ribière), x <- x + t d.
 
     t is the exact step of the quadratic model, from one Hessian-vector product, and halved until f falls.  A quadratic

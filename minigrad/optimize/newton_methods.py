@@ -76,8 +76,7 @@ def damped(H: np.ndarray, g: np.ndarray, damping: float) -> np.ndarray:
 
 
 class TrustRegion:
-    """Steps that are the best of the model within a radius, which shrinks where the model is wrong, grows where right.
-    """
+    """The best step of the model within a radius, which shrinks where the model is wrong and grows where it is right."""
 
     def __init__(self, objective: Objective, radius: float) -> None:
         self.objective, self.radius = objective, radius
@@ -155,9 +154,7 @@ def saddle_free_newton(
     return iterate(objective, step, tol, maxiter)
 
 
-def newton_root(
-    F: Callable[[Any], Any], x0: Any, *, tol: float = 1e-12, maxiter: int = 100
-) -> OptimizeResult:
+def newton_root(F: Callable[[Any], Any], x0: Any, *, tol: float = 1e-12, maxiter: int = 100) -> OptimizeResult:
     """A root of F by Newton's method: solve J p = -F(x), x <- x + p; for one number x - F(x)/F'(x).
 
     `F` returns as many numbers as `x0` has.  In the result `fun` is the norm of F and `jac` its Jacobian.  Raises

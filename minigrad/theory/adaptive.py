@@ -6,6 +6,7 @@ for one gradient among zeros; the bound that always holds is `adam_step_bound`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,15 +64,20 @@ def adam_uncorrected_step(beta1: float = 0.9, beta2: float = 0.999, lr: float = 
     return float(lr * (1.0 - beta1) / np.sqrt(1.0 - beta2))
 
 
-def adam_snr(mean: Any, std: Any) -> Any:
-    """|m̂|/√v̂ for gradients of that mean and standard deviation, averaged over a long time: |mean| / √(mean² + std²).
+def adam_snr(mean: Any, std: Any, beta1: float = 0.9) -> Any:
+    """E|m̂| / √v̂ in the long run, for independent normal gradients of that mean and standard deviation (β2 near 1).
 
-    The signal-to-noise ratio: Adam's steps shrink by themselves where the sign of the gradient becomes uncertain.
+    m̂ is normal around the mean with variance s² = std² (1-β1)/(1+β1), so E|m̂| = s √(2/π) e^{-r²} + mean · erf r with
+    r = mean / (s√2), and √v̂ = √(mean² + std²).  The paper's signal-to-noise ratio: Adam's steps shrink by themselves
+    where the sign of the gradient becomes uncertain.  As β1 nears 1 it is |mean| / √(mean² + std²).
 
-    >>> round(adam_snr(1.0, 1.0), 4)
-    0.7071
+    >>> adam_snr([0.0, 0.1, 0.5, 1.0, 3.0], 1.0).round(3)
+    array([0.183, 0.199, 0.449, 0.707, 0.949])
     """
-    return tidy(np.abs(mean) / np.hypot(mean, std))
+    mean, s = np.asarray(mean, dtype=float), np.asarray(std) * np.sqrt((1.0 - beta1) / (1.0 + beta1))
+    r = mean / (s * np.sqrt(2.0))
+    size = s * np.sqrt(2.0 / np.pi) * np.exp(-(r**2)) + mean * np.vectorize(math.erf)(r)
+    return tidy(size / np.hypot(mean, std))
 
 
 def adagrad_step(i: Any, lr: float = 1.0) -> Any:

@@ -41,7 +41,9 @@ def lower_bound(L: float, distance: float, k: int) -> float:
 
 
 def nesterov_weights(k: int) -> np.ndarray:
-    """The momentum of the steps 1 .. k: (t_i - 1) / t_{i+1} with t_1 = 1, t_{i+1} = (1 + √(1 + 4 t_i²)) / 2.
+    """By how much the moves 1 .. k are prolonged, each before the next gradient: (t_i - 1) / t_{i+1}.
+
+    t_1 = 1, t_{i+1} = (1 + √(1 + 4 t_i²)) / 2.  x_i = y_i - ∇f(y_i)/L, y_{i+1} = x_i + weight_i (x_i - x_{i-1}).
 
     >>> nesterov_weights(3).round(4)
     array([0.    , 0.2818, 0.434 ])

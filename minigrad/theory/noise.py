@@ -26,9 +26,7 @@ def stationary_variance(alpha: float, beta: float, lam: float, sigma: float = 1.
     return alpha * sigma**2 * (1.0 + beta) / (lam * (1.0 - beta) * (2.0 * (1.0 + beta) - alpha * lam))
 
 
-def noisy_loss(
-    alpha: float, beta: float, lam: float, sigma: float, x0: float, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def noisy_loss(alpha: float, beta: float, lam: float, sigma: float, x0: float, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The expected loss E ½λx² after 0, 1, ... k steps, in its two parts: what is left of the start, and the noise.
 
     >>> transient, noise = noisy_loss(0.1, 0.0, 1.0, sigma=1.0, x0=2.0, k=2)
