@@ -258,6 +258,7 @@ def test_apply_and_sequences_go_in_pytorchs_order():
     assert visited[:2] == visited[2:]
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # at the first layer, whose input is raw
 def test_hooks_see_what_pytorchs_see(rng):
     x = rng.normal(size=(3, 2))
     ours, theirs = same(lambda n: n.Sequential(n.Linear(2, 3), n.Tanh(), n.Linear(3, 1)))()

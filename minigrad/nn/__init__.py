@@ -3,7 +3,7 @@
 Start with `layers.py`: `Linear` shows what a layer is, and `module.py` what it inherits.
 """
 
-from . import functional, init
+from . import functional, init, utils
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .containers import ModuleList, Sequential
 from .convolution import AvgPool2d, Conv1d, Conv2d, MaxPool2d
@@ -33,5 +33,5 @@ __all__ = [
     "BatchNorm1d", "BatchNorm2d", "LayerNorm", "Dropout",
     "ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus", "Softmax", "LogSoftmax",
     "CrossEntropyLoss", "NLLLoss", "BCEWithLogitsLoss", "KLDivLoss", "MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss",
-    "HingeLoss", "MulticlassHingeLoss", "MultiMarginLoss", "functional", "init",
+    "HingeLoss", "MulticlassHingeLoss", "MultiMarginLoss", "functional", "init", "utils",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from .activations import ReLU
 from .containers import Sequential
 from .init import normal_, zeros_
 from .layers import Linear
+from .losses import hinge_loss, multiclass_hinge_loss
 from .module import Module
 
 __all__ = ["MLP", "LinearSVM"]
@@ -85,6 +86,28 @@ class LinearSVM(Linear):
 
     def predict(self, x: Any) -> Any:
         """The labels of the rows of x as a raw integer array: -1 or +1, or the class with the highest score."""
-        with no_grad():
-            scores = self(x).data
+        scores = self.scores(x)
         return np.argmax(scores, axis=-1) if scores.shape[-1] > 1 else np.where(scores[..., 0] >= 0.0, 1, -1)
+
+    def support_(self, x: Any, y: Any, tolerance: float = 1e-2) -> Any:
+        """The support vectors: which rows of x have a margin below 1 + tolerance, as a raw integer array.
+
+        They are the examples that the hinge loss still pushes, or that lie on the edge where it stops; the trained
+        machine would be the same without all others.  The margin is label · score; among several classes it is the
+        score of the label minus the best other one.  Raises as the loss does for labels that don't fit.
+
+        >>> svm = LinearSVM(1)
+        >>> svm.weight.data = np.array([[1.0]])
+        >>> svm.support_([[-3.0], [-1.0], [1.0], [2.0], [0.5]], [-1, -1, 1, 1, 1])
+        array([1, 2, 4])
+        """
+        scores, margin = self.scores(x), 1.0 + tolerance
+        if scores.shape[-1] > 1:
+            losses = multiclass_hinge_loss(scores, y, margin=margin, reduction="none")
+        else:
+            losses = hinge_loss(scores / margin, y, reduction="none")
+        return np.flatnonzero(losses)
+
+    def scores(self, x: Any) -> Any:
+        with no_grad():
+            return self(x).data
