@@ -621,6 +621,7 @@ CNN = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Sequential(nn.ReLU(), nn.Flatt
         (lambda: nn.Embedding(5, 2, padding_idx=5), OutOfRangeError, "padding_idx=5: the table has 5 rows"),
         (lambda: nn.Dropout(1.5), ShapeError, "p=1.5; it is the probability to drop"),
         (lambda: nn.Dropout(float("nan")), ShapeError, "p=nan"),
+        (lambda: nn.Dropout("half"), DtypeError, "p='half' is not a number"),
         (lambda: nn.RNNCell(3, 4, nonlinearity="sigmoid"), DtypeError, "'sigmoid'; it is 'tanh' or 'relu'"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ShapeError, "groups=2 must divide 3 in and 4 out channels"),
         (lambda: nn.Conv2d(1, 1, (3, 3, 3)), ShapeError, r"kernel_size=\(3, 3, 3\): it is an integer, at least 1"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..convert import is_value, shape_of
 from ..errors import ShapeError
 from ..random import generator
@@ -18,7 +19,7 @@ class Dropout(Module):
     """In training, each number becomes 0 with probability p, and x / (1 - p) otherwise; in evaluation, x itself.
 
     So the mean stays the same ("inverted" dropout; source: CS231n).  Each pass draws anew from `rng`, or from the
-    generator that `mg.seed` sets.  Raises `ValueError` for a p outside 0 to 1.
+    generator that `mg.seed` sets.  Raises `ShapeError` for a p outside 0 to 1.
 
     >>> Dropout(0.5, rng=0)(np.ones(8))
     array([2., 0., 0., 0., 2., 2., 2., 2.])
@@ -27,7 +28,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
-        if not 0.0 <= p <= 1.0:
+        if not 0.0 <= number("Dropout: p", p) <= 1.0:
             raise ShapeError(f"Dropout: p={p}; it is the probability to drop a number, from 0 to 1.")
         self.p, self.rng = p, rng if rng is None else generator(rng)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import whole
 from ..convert import describe, is_value, shape_of
 from ..errors import ShapeError
-from ..gates import mean, reshape, sqrt, var
+from ..gates import mean, reshape, sqrt
 from .module import Module, Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
@@ -59,12 +59,14 @@ class BatchNorm(Module):
                     f"{type(self).__name__}: {describe(x)}: {n} number per channel has no variance: take a larger "
                     "batch, or model.eval() for the running statistics."
                 )
-            centre, variance = mean(x, axis=others, keepdims=True), var(x, axis=others, keepdims=True)
+            centre = mean(x, axis=others, keepdims=True)
+            centred = x - centre
+            variance = mean(centred * centred, axis=others, keepdims=True)
             if self.training and self.running_mean is not None:
                 self.follow(raw(centre).reshape(-1), raw(variance).reshape(-1) * (n / (n - 1)))
         else:
-            centre, variance = self.running_mean.reshape(per_channel), self.running_var.reshape(per_channel)
-        out = (x - centre) / sqrt(variance + self.eps)
+            centred, variance = x - self.running_mean.reshape(per_channel), self.running_var.reshape(per_channel)
+        out = centred / sqrt(variance + self.eps)
         if self.weight is None:
             return out
         return out * reshape(self.weight, per_channel) + reshape(self.bias, per_channel)
@@ -147,7 +149,8 @@ class LayerNorm(Module):
         if shape_of(x)[-n:] != self.normalized_shape:
             raise ShapeError(f"LayerNorm: {describe(x)}: x ends in {self.normalized_shape}, not {shape_of(x)}.")
         last = tuple(range(-n, 0))
-        out = (x - mean(x, axis=last, keepdims=True)) / sqrt(var(x, axis=last, keepdims=True) + self.eps)
+        centred = x - mean(x, axis=last, keepdims=True)
+        out = centred / sqrt(mean(centred * centred, axis=last, keepdims=True) + self.eps)
         out = out if self.weight is None else out * self.weight
         return out if self.bias is None else out + self.bias
 
