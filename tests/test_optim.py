@@ -1,4 +1,7 @@
-"""The optimisers: numbers from the course notes, PyTorch's trajectories, and what a step must never do."""
+"""The optimisers: formulas, what a step does to parameters and state, and what is refused.
+
+PyTorch's trajectories are in test_optim_torch.py, the readings' numbers in test_optim_rows.py.
+"""
 
 from __future__ import annotations
 
@@ -158,78 +161,6 @@ def test_adam_does_not_see_the_scale_of_the_loss():
 
     np.testing.assert_allclose(run(1e3), run(1.0), rtol=1e-12)
     np.testing.assert_allclose(run(1e-3), run(1.0), rtol=1e-12)
-
-
-# --------------------------------------------------------------------------------------------------- PyTorch's numbers
-SETTINGS = [
-    ("SGD", dict(lr=0.05)),
-    ("SGD", dict(lr=0.02, momentum=0.9)),
-    ("SGD", dict(lr=0.02, momentum=0.8, dampening=0.3)),
-    ("SGD", dict(lr=0.02, momentum=0.9, nesterov=True)),
-    ("SGD", dict(lr=0.05, weight_decay=0.1)),
-    ("SGD", dict(lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.01)),
-    ("Adam", dict(lr=0.01)),
-    ("Adam", dict(lr=0.01, betas=(0.7, 0.9), eps=1e-3)),
-    ("Adam", dict(lr=0.01, weight_decay=0.1)),
-]
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize(("name", "settings"), SETTINGS)
-def test_200_steps_on_a_bowl_are_pytorchs(name, settings):
-    torch = pytest.importorskip("torch")
-    path = descend(lambda p: getattr(optim, name)(p, **settings), 200)
-    w = torch.tensor([1.0, 0.5], dtype=torch.float64, requires_grad=True)
-    optimizer = getattr(torch.optim, name)([w], **settings)
-    for i in range(200):
-        optimizer.zero_grad()
-        (w @ torch.tensor(A) @ w * 0.5).backward()
-        optimizer.step()
-        np.testing.assert_allclose(path[i], w.detach().numpy(), rtol=0, atol=1e-10)
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize(("name", "settings"), SETTINGS)
-def test_200_steps_of_a_network_are_pytorchs(name, settings, rng):
-    torch = pytest.importorskip("torch")
-    X, y = rng.normal(size=(12, 3)), rng.integers(0, 3, 12)
-    ours = nn.Sequential(nn.Linear(3, 8, rng=1), nn.Tanh(), nn.Linear(8, 3, rng=2))
-    theirs = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).double()
-    theirs.load_state_dict({k: torch.tensor(v) for k, v in ours.state_dict().items()})
-    groups = [{"params": [0, 1]}, {"params": [2, 3], "lr": 0.003}]  # the last layer with a learning rate of its own
-
-    def grouped(model):
-        params = list(model.parameters())
-        return [{**g, "params": [params[i] for i in g["params"]]} for g in groups]
-
-    a, b = getattr(optim, name)(grouped(ours), **settings), getattr(torch.optim, name)(grouped(theirs), **settings)
-    for _ in range(200):
-        a.zero_grad()
-        nn.functional.cross_entropy(ours(X), y).backward()
-        a.step()
-        b.zero_grad()
-        torch.nn.functional.cross_entropy(theirs(torch.tensor(X)), torch.tensor(y)).backward()
-        b.step()
-    for key, tensor in theirs.state_dict().items():
-        np.testing.assert_allclose(ours.state_dict()[key], tensor.numpy(), rtol=0, atol=1e-10, err_msg=key)
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize(("name", "settings"), SETTINGS)
-def test_gradients_that_come_and_go_are_skipped_as_pytorch_does(name, settings, rng):
-    torch = pytest.importorskip("torch")
-    ours = [mg.Value(rng.normal(size=3)) for _ in range(4)]
-    theirs = [torch.tensor(p.data.copy(), requires_grad=True) for p in ours]
-    a, b = getattr(optim, name)(ours, **settings), getattr(torch.optim, name)(theirs, **settings)
-    for _ in range(40):
-        present = rng.random(4) < 0.6
-        for p, q, here in zip(ours, theirs, present, strict=True):
-            g = rng.normal(size=3)
-            p.grad, q.grad = (g, torch.tensor(g)) if here else (None, None)
-        a.step()
-        b.step()
-    for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=0, atol=1e-12)
 
 
 # --------------------------------------------------------------------------------------------------------- parameters
