@@ -221,6 +221,19 @@ def test_row_15_a_trust_region_leaves_the_saddle_from_its_ridge() -> None:
     assert abs(found.x[1]) == pytest.approx(math.sqrt(2.0), abs=1e-7)
 
 
+def test_a_trust_region_grows_where_the_model_is_right() -> None:
+    found = optimize.newton(quadratic(H), [1000.0, -500.0], radius=1.0)
+    lengths = np.linalg.norm(np.diff(found.path, axis=0), axis=1)
+    np.testing.assert_allclose(lengths[:9], 2.0 ** np.arange(9), rtol=1e-9)
+    assert found.success
+
+
+def test_newton_cg_goes_down_where_f_bends_down_along_the_gradient() -> None:
+    found = optimize.newton_cg(saddle, [0.0, 0.5])
+    assert found.success
+    np.testing.assert_allclose(found.path[1], [0.0, 0.5 + 0.875], rtol=1e-12)  # a step of steepest descent
+
+
 def test_newton_at_a_maximum_says_so() -> None:
     found = optimize.newton(mg.cos, 0.3)
     assert (round(found.x, 12), found.success) == (0.0, False)
@@ -336,8 +349,10 @@ def test_row_20_kkt_conditions_hold_for_any_shape(shape: Any, radius: float, rng
     assert np.linalg.norm(x) <= radius * (1.0 + 1e-12)
     assert lam * (x @ x - radius**2) == pytest.approx(0.0, abs=1e-9 * max(1.0, lam * radius**2))
     np.testing.assert_allclose(A.T @ (A @ x - b) + 2.0 * lam * x, 0.0, atol=1e-10 * max(1.0, lam))
+    unconstrained = np.linalg.pinv(A) @ b
+    assert (lam == 0.0) == (np.linalg.norm(unconstrained) <= radius)
     if not lam:
-        np.testing.assert_allclose(x, np.linalg.pinv(A) @ b, atol=1e-10)
+        np.testing.assert_allclose(x, unconstrained, atol=1e-10)
 
 
 def test_row_21_least_squares_three_ways(rng: np.random.Generator) -> None:
@@ -479,6 +494,25 @@ def test_minimize_with_each_of_scipys_methods(method: str) -> None:
     assert found.success, found.message
     np.testing.assert_allclose(found.x, [1.0, 2.0], atol=2e-4)
     assert found.path[0].tolist() == [0.0, 0.0]
+
+
+def test_a_constraint_for_scipy_gets_its_derivatives() -> None:
+    scipy = pytest.importorskip("scipy.optimize")
+    from minigrad.optimize.interface import differentiated
+    from minigrad.optimize.objective import Objective
+
+    objective = Objective("minimize", rosenbrock, [-1.2, 1.0])
+    c = lambda x: mg.stack([x[0] ** 2 * x[1], mg.sin(x[1])])  # noqa: E731
+    ready = differentiated(objective, scipy.NonlinearConstraint(c, -1.0, 2.0, keep_feasible=True), scipy)
+    x, v = np.array([2.0, 3.0]), np.array([10.0, 100.0])
+    np.testing.assert_allclose(ready.fun(x), [12.0, math.sin(3.0)], rtol=1e-15)
+    np.testing.assert_allclose(ready.jac(x), [[12.0, 4.0], [0.0, math.cos(3.0)]], rtol=1e-15)
+    np.testing.assert_allclose(ready.hess(x, v), [[60.0, 40.0], [40.0, -100.0 * math.sin(3.0)]], rtol=1e-14)
+    assert (ready.lb, ready.ub, ready.keep_feasible) == (-1.0, 2.0, True)
+    own = {"type": "eq", "fun": lambda x, a: x[0] - a, "args": (1.0,)}
+    linear = scipy.LinearConstraint([[1.0, 2.0]], 0.0, 1.0)
+    assert differentiated(objective, own, scipy) is own
+    assert differentiated(objective, linear, scipy) is linear
 
 
 def test_minimize_takes_a_matrix_and_its_bounds_flat() -> None:

@@ -208,6 +208,13 @@ def test_row_54_the_gradient_in_the_first_of_20_layers(
     assert low < ratio < high
 
 
+def test_row_58_the_promise_is_the_slope_times_the_step(rng: np.random.Generator) -> None:
+    w, x, eps = rng.normal(size=4), 0.7, 0.01
+    f = lambda w: mg.prod(w) * x  # noqa: E731
+    fun, g = mg.value_and_grad(f)(w)
+    assert theory.coordinated_update(w, x, eps) == pytest.approx((fun - eps * (g @ g), f(w - eps * g)), rel=1e-12)
+
+
 @pytest.mark.parametrize(("eps", "promised", "got"), [(0.1, 0.0, 0.3487), (0.01, 0.9, 0.90438)])
 def test_row_58_layers_do_not_know_of_each_other(eps: float, promised: float, got: float) -> None:
     layers = [mg.Value(1.0) for _ in range(10)]

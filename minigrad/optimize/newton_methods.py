@@ -76,7 +76,7 @@ def damped(H: np.ndarray, g: np.ndarray, damping: float) -> np.ndarray:
 
 
 class TrustRegion:
-    """The best step of the model within a radius, which shrinks where the model is wrong and grows where it is right."""
+    """The best step of the model within a radius, which shrinks where that is wrong, grows where it is right."""
 
     def __init__(self, objective: Objective, radius: float) -> None:
         self.objective, self.radius = objective, radius
