@@ -153,6 +153,11 @@ WRONG: dict[str, Wrong] = {
     "accumulation: a forgotten term": Wrong(
         Gate("poly", lambda x: x * x + x, local=[lambda out, x: 2.0 * x]), (VECTOR,), "missing accumulation.*3 times.*2"
     ),
+    "accumulation: a forgotten term, of a rule that Values can't follow": Wrong(
+        Gate("table", lambda x: np.array(x.tolist()) ** 2 + x, local=[lambda out, x: 2.0 * x]),
+        (VECTOR,),
+        "the local gradient lacks 1 everywhere: a forgotten term",
+    ),
     "accumulation: = instead of +=": Wrong(
         looked_up, (np.array([0.1, 0.2, 0.3]), np.array([0, 1, 0, 2])), "missing accumulation.*last.*np.add.at"
     ),

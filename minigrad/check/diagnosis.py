@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,14 +30,14 @@ def explain(f: Callable[..., Any], points: list[Any], report: GradcheckReport) -
     said = str(mistake)
     if mistake.kind == "noise":
         return said
+    gates = gates_behind(f, points)
+    if mistake.kind == "refused":
+        return "\n".join([said, *[cause for gate in gates if (cause := refused(gate))][:1]])
     if mistake.kind == "wrong":
         wrong, what = report.pairs[-1].wrong, "directions" if report.mode == "directions" else "entries"
         said += f" ({np.sum(wrong)} of {np.size(wrong)} {what} disagree)"
-    gates = gates_behind(f, points)
-    causes = map(refused, gates) if mistake.kind == "refused" else (alone(gate, mistake.order) for gate in gates)
-    if (cause := next(filter(None, causes), None)) is None and mistake.kind != "refused":
-        cause = whole(f, points, mistake, gates)
-    return "\n".join([f"{said.rstrip('.')}.", *filter(None, [cause])])
+    causes = (cause for gate in gates if (cause := alone(gate, mistake.order)))
+    return f"{said.rstrip('.')}.\n{next(causes, '') or whole(f, points, mistake, gates)}"
 
 
 class Suspect(NamedTuple):
@@ -66,24 +66,23 @@ def gates_behind(f: Callable[..., Any], points: list[Any]) -> list[Suspect]:
         outs = [out for out in tree_leaves(f(*leaves)) if isinstance(out, Value)]
     nodes = {node for out in outs if out.requires_grad for node in tape(out)[0]}
     ordered = sorted(nodes, key=lambda node: (node.gate in REGISTRY.values(), node._number))
-    return [suspect for node in ordered[:MOST] for suspect in replay(node)]
+    return list(filter(None, map(replay, ordered[:MOST])))
 
 
-def replay(node: Value) -> Iterator[Suspect]:
+def replay(node: Value) -> Suspect | None:
+    """None for float32, and for what picks one of several outputs: they can't be checked alone."""
     gate = node.gate
     assert gate is not None
     saved: Any = node._saved or (node.inputs, (node._raw, *map(raw, node.inputs)), {})
     wires, (_, *args), params = saved
     moving = [i for i, x in enumerate(wires) if isinstance(x, Value) and x.requires_grad]
     points = [args[i] for i in moving]
-    if not all(map(is_float64, points)):
-        return  # float32, or what picks one of several outputs: not to be checked alone
 
     def call(*xs: Any) -> Any:
         inputs = replaced(args, moving, xs)
         return gate(inputs, **params) if gate.arity is None else gate(*inputs, **params)
 
-    yield Suspect(node, gate, call, points, moving, saved)
+    return Suspect(node, gate, call, points, moving, saved) if all(map(is_float64, points)) else None
 
 
 def raw(x: Any) -> Any:
@@ -124,13 +123,13 @@ def alone(gate: Suspect, order: int) -> str | None:
 
 
 def refused(gate: Suspect) -> str | None:
-    """For a gate whose rule gives a wrong shape."""
+    """For a gate with one output, whose rule gives a wrong shape."""
     g = np.ones(gate.node.shape) if gate.node.shape else 1.0
     wires, args, params = gate.saved
     try:
         parts = joint_parts(gate.gate, g, wires, args, params) if gate.gate.arity is None else None
         shapes = [shape_of(parts[i] if parts else one_part(gate.gate, i, g, args, params)) for i in gate.wires]
-    except (GradientError, ValueError, TypeError):
+    except (GradientError, ValueError, TypeError, IndexError):
         return None
     for k, have in enumerate(shapes):
         want, *others = [shape_of(x) for x in [gate.points[k], *gate.points[:k], *gate.points[k + 1 :]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -109,23 +109,20 @@ def gates_in(path: Path) -> list[Gate]:
     """The gates that a Python file defines at its top level; the file is run, as by `import`."""
     if not path.is_file():
         raise MinigradError(f"check: there is no file {path}.")
-    path = path.resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise MinigradError(f"check: {path} is no Python file; its name ends with .py.")
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.parent)
+    file, folder = str(path.resolve()), str(path.resolve().parent)
     sys.path.insert(0, folder)  # what lies beside the file can be imported, as when it is run
     try:
-        spec.loader.exec_module(module)
+        names = runpy.run_path(file, run_name=path.stem)
     except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         line = f", line {lines[-1]}" if lines else ""
         raise MinigradError(f"check: {path.name}{line} doesn't import: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(folder)
     ours = {id(gate) for gate in REGISTRY.values()}
-    gates = [x for x in vars(module).values() if isinstance(x, Gate) and id(x) not in ours]
+    gates = [x for x in names.values() if isinstance(x, Gate) and id(x) not in ours]
     if not gates:
         raise MinigradError(
             f'check: {path.name} defines no gate at its top level, as in: my_gate = mg.Gate("my_gate", …).'

@@ -138,6 +138,12 @@ def usual_mistakes(samples: list[Sample], gate: Gate | None, k: int, wires: list
             words = f"off by one: moved by {by} along axis {axis}"
             yield words, partial(lambda s, by, axis: np.roll(s.true, by, axis), by=by, axis=axis)
     yield "1 minus the right local gradient", lambda s: s.g - s.true
+    if shape == s.g.shape:
+        gap = float(np.ravel((s.sent - s.true) / s.g)[0])
+        words = f"lacks {-gap:.6g} everywhere: a forgotten term (missing accumulation)"
+        if gap > 0.0:
+            words = f"is {gap:.6g} too large everywhere: one term too many"
+        yield f"the local gradient {words}", lambda s: s.true + gap * s.g
 
 
 def mended_rules(gate: Gate | None, k: int, wires: list[int]) -> Iterator[Row]:
