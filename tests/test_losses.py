@@ -18,7 +18,7 @@ from minigrad.nn import functional as F
 RNG = np.random.default_rng(4)
 
 
-# --------------------------------------------------------------------------------------------- formulas, number by number
+# ------------------------------------------------------------------------------------------ formulas, number by number
 def log_p(scores: Any) -> Any:
     """log softmax along the axis of the classes."""
     axis = min(scores.ndim - 1, 1)
@@ -223,13 +223,15 @@ def test_float32_stays_float32(case: Case) -> None:
 
 
 @pytest.mark.oracle
-@each_case
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none", "batchmean"])
+@pytest.mark.filterwarnings("ignore:reduction.*batchmean")
+@pytest.mark.parametrize(
+    ("case", "reduction"),
+    [(case, r) for case in CASES for r in ("mean", "sum", "none", *["batchmean"] * (case.name == "KLDivLoss"))],
+    ids=lambda x: x if isinstance(x, str) else label_of(x),
+)
 def test_losses_are_pytorchs(case: Case, reduction: str) -> None:
     """Loss and gradient; and where PyTorch has it, the gradient of a function of the gradient."""
     torch = pytest.importorskip("torch")
-    if reduction == "batchmean" and case.name != "KLDivLoss":
-        pytest.skip("only kl_div has it")
     options = {k: torch.tensor(v) if np.ndim(v) else v for k, v in case.options.items()}
     x = torch.tensor(case.input, requires_grad=True)
     y = torch.tensor(case.target)
@@ -260,7 +262,7 @@ def test_losses_are_pytorchs(case: Case, reduction: str) -> None:
         h = mg.grad(lambda u: mg.sum(case.loss(reduction=reduction)(u, case.target) * upstream))(v)
         return mg.sum(mg.sin(h) * h)
 
-    np.testing.assert_allclose(mg.grad(of_the_gradient)(case.input), second.numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(mg.grad(of_the_gradient)(case.input), second.numpy(force=True), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.oracle
@@ -335,7 +337,7 @@ def test_rows_34_and_35_initial_losses(classes, rng):
     ("loss", "first", "target"), [(F.multiclass_hinge_loss, 9.0, 1e-9), (F.cross_entropy, math.log(10.0), 1e-8)]
 )
 def test_cs231n_svm_loss_and_softmax_loss(loss, first, target):
-    """The notebook's array: the first loss, and the error that it asks of dx, which it measures by central differences."""
+    """The notebook's array: the first loss, and the error it asks of dx, measured by central differences."""
     np.random.seed(231)
     x, y = 0.001 * np.random.randn(50, 10), np.random.randint(10, size=50)
     assert loss(x, y) == pytest.approx(first, abs=2e-3)
@@ -432,7 +434,7 @@ def test_an_answer_that_is_certain() -> None:
     assert loss.data.tolist() == [0.0, 0.0, np.inf]
     loss.sum().backward()
     assert z.grad.tolist() == [0.0, 0.0, 1.0]
-    scores = mg.Value(np.log([[0.0, 1.0]]))
+    scores = mg.Value(np.array([[-np.inf, 0.0]]))
     loss = F.kl_div(scores, [[0.0, 1.0]], reduction="sum")
     loss.backward()
     assert loss.item() == 0.0
@@ -555,9 +557,9 @@ MISUSE = [
     (lambda: F.cross_entropy(X, mg.Value(X + 2.0)), ValueError, r"the target has 2; "),
     (lambda: F.cross_entropy(X, [0, 1, 1], [1.0, 2.0, 3.0]), ShapeError, r"weight has shape \(3,\).*\(2,\)"),
     (lambda: F.cross_entropy(X, [0, 1, 1], 1.0), ShapeError, r"weight has shape \(\); one number per class is \(2,\)"),
-    (lambda: F.cross_entropy(X, [0, 1, 1], [1.0, -2.0]), ValueError, r"weight has -2; weights are finite and at least 0"),
+    (lambda: F.cross_entropy(X, [0, 1, 1], [1.0, -2.0]), ValueError, r"weight has -2; weights are finite"),
     (lambda: F.cross_entropy(X, [0, 1, 1], [1.0, np.nan]), ValueError, r"weight has nan"),
-    (lambda: F.cross_entropy(X, [0, 1, 1], mg.Value([1.0, 2.0])), DtypeError, r"no gradient reaches: pass weight\.data"),
+    (lambda: F.cross_entropy(X, [0, 1, 1], mg.Value([1.0, 2.0])), DtypeError, r"pass weight\.data"),
     (lambda: F.cross_entropy(X, [0, 1, 1], "mean"), ShapeError, r"weight has shape \(\)"),
     (lambda: F.cross_entropy(X, [0, 1, 1], None, "sum"), TypeError, r"positional"),
     (lambda: F.cross_entropy(X, [0, 1, 1], size_average=False), TypeError, r"size_average"),
@@ -575,15 +577,15 @@ MISUSE = [
     (lambda: F.l1_loss(np.zeros(3), X[:, :1]), ShapeError, r"l1_loss: .*use target\.reshape\(3,\)"),
     (lambda: F.mse_loss(X, X.astype(complex)), DtypeError, r"mse_loss: the target holds complex128, not numbers"),
     (lambda: F.mse_loss([1.0], ["a"]), DtypeError, r"mse_loss: the target holds <U1"),
-    (lambda: F.mse_loss([1.0], [mg.Value(1.0)]), DtypeError, r"mse_loss: the target: .*mg\.stack"),
+    (lambda: F.mse_loss([1.0], [mg.Value(1.0)]), DtypeError, r"use v\.data .*mg\.stack"),
     (lambda: F.mse_loss(np.zeros(0), np.zeros(0)), ShapeError, r"mse_loss: the batch is empty"),
     (lambda: F.huber_loss(X, X, delta=0.0), ValueError, r"huber_loss: delta=0\.0; it is a number above 0"),
     (lambda: F.huber_loss(X, X, delta=math.nan), ValueError, r"delta=nan"),
     (lambda: F.huber_loss(X, X, delta="1"), DtypeError, r"delta='1' is not a number"),
     (lambda: F.huber_loss(X, X, 0.5), ValueError, r"reduction=0\.5"),
     (lambda: F.smooth_l1_loss(X, X, beta=-1.0), ValueError, r"smooth_l1_loss: beta=-1\.0; it is .* at least 0"),
-    (lambda: F.binary_cross_entropy_with_logits(X[0], [1, -1]), ValueError, r"has -1; .*use \(y \+ 1\) / 2, or hinge_loss"),
-    (lambda: F.binary_cross_entropy_with_logits(X[0], [0, 3]), ValueError, r"has 3; it holds probabilities, from 0 to 1"),
+    (lambda: F.binary_cross_entropy_with_logits(X[0], [1, -1]), ValueError, r"use \(y \+ 1\) / 2, or hinge_loss"),
+    (lambda: F.binary_cross_entropy_with_logits(X[0], [0, 3]), ValueError, r"has 3; it holds probabilities"),
     (lambda: F.binary_cross_entropy_with_logits(X, [0, 1]), ShapeError, r"input \(3, 2\) and target \(2,\) differ"),
     (
         lambda: F.binary_cross_entropy_with_logits(X, X, pos_weight=[1.0, 2.0, 3.0]),
@@ -596,12 +598,12 @@ MISUSE = [
     (lambda: F.kl_div(X, X[:1]), ShapeError, r"kl_div: input \(3, 2\) and target \(1, 2\) differ"),
     (lambda: F.kl_div(X, X, reduction="average"), ValueError, r"'mean', 'sum', 'batchmean' or 'none'"),
     (lambda: F.kl_div(0.0, 1.0, reduction="batchmean"), ShapeError, r"'batchmean' needs a batch"),
-    (lambda: F.mse_loss(X, X, reduction="batchmean"), ValueError, r"mse_loss: reduction='batchmean'; it is 'mean', 'sum' or"),
+    (lambda: F.mse_loss(X, X, reduction="batchmean"), ValueError, r"reduction='batchmean'; it is 'mean', 'sum' or"),
     (lambda: F.multi_margin_loss(X, [0, 1, 1], p=3), ValueError, r"multi_margin_loss: p=3; it is 1 or 2"),
-    (lambda: F.multi_margin_loss(X, [0, 1, 1], margin=None), DtypeError, r"multi_margin_loss: margin=None is not a number"),
+    (lambda: F.multi_margin_loss(X, [0, 1, 1], margin=None), DtypeError, r"margin=None is not a number"),
     (lambda: F.multi_margin_loss(X, [0, 1, 1], weight=[1.0]), ShapeError, r"weight has shape \(1,\)"),
     (lambda: F.multi_margin_loss(X, [0, 1, 2]), ShapeError, r"multi_margin_loss: label 2"),
-    (lambda: F.multiclass_hinge_loss(X, [0, 1, 1], over_classes="mean"), ValueError, r"over_classes='mean'; it is 'sum' or"),
+    (lambda: F.multiclass_hinge_loss(X, [0, 1, 1], over_classes="mean"), ValueError, r"over_classes='mean'; it is"),
     (lambda: nn.CrossEntropyLoss(weight=mg.Value([1.0, 2.0])), DtypeError, r"raw numbers: pass the value's \.data"),
 ]  # fmt: skip
 

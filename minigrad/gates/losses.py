@@ -20,11 +20,15 @@ LABELS = np.array([2, 0, 2, 1])
 SIGNS = np.array([1.0, -1.0, 1.0])
 
 
-def at_labels(labels: Any, like: Any) -> Any:
-    """True at each row's label."""
-    out = np.zeros(shape_of(like), bool)
-    out[np.arange(len(labels)), labels] = True
-    return out
+def with_labels(x: Any, labels: Any, numbers: Any) -> Any:
+    """x with other numbers at the rows' labels; a raw array, which must be new, is written into."""
+    at = np.arange(len(labels)), labels
+    if isinstance(x, np.ndarray):
+        x[at] = numbers
+        return x
+    mask = np.zeros(shape_of(x), bool)
+    mask[at] = True
+    return where(mask, numbers[..., None], x)
 
 
 def total_of_squares(*xs: Any) -> Any:
@@ -44,7 +48,7 @@ def cost_of_labels(scores: Any, labels: Any) -> Any:
 
 def error_of_labels(out: Any, scores: Any, labels: Any) -> Any:
     """p - onehot(label), where p - 1 is expm1(-loss): the others' share is not lost beside a 1."""
-    return where(at_labels(labels, scores), expm1(-out)[..., None], softmax(scores, axis=1))
+    return with_labels(softmax(scores, axis=1), labels, expm1(-out))
 
 
 hinge = row(  # max(0, 1 - label * score): a margin that is met passes nothing

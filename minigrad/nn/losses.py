@@ -131,7 +131,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     if not number("huber_loss: delta", delta) > 0.0:
         raise ValueError(f"huber_loss: delta={delta}; it is a number above 0.")
     d = subtract(input, like("huber_loss", input, target))
-    c = clip(d, -delta, delta)
+    c = clip(d, a_min=-delta, a_max=delta)
     return reduce("huber_loss", c * (d - 0.5 * c), reduction)
 
 
@@ -155,7 +155,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     if not number("smooth_l1_loss: beta", beta) >= 0.0:
         raise ValueError(f"smooth_l1_loss: beta={beta}; it is a number of at least 0.")
     d = subtract(input, like("smooth_l1_loss", input, target))
-    c = clip(d, -beta, beta)
+    c = clip(d, a_min=-beta, a_max=beta)
     return reduce("smooth_l1_loss", (c / beta) * (d - 0.5 * c) if beta else absolute(d), reduction)
 
 
@@ -195,12 +195,12 @@ def cross_entropy(
     name, s = "cross_entropy", number("cross_entropy: label_smoothing", label_smoothing)
     if not 0.0 <= s <= 1.0:
         raise ValueError(f"{name}: label_smoothing={s}; it is a number from 0 to 1.")
-    axis, rows = class_axis(input), by_example(input)
+    axis, rows = class_axis(name, input), by_example(name, input)
     if weight is not None:
         weight = class_weights(name, weight, rows)
     if shape_of(target) == shape_of(input) and (is_value(target) or np.asarray(target).dtype.kind == "f"):
         own = kept = None
-        each = soft_cross_entropy(rows, by_example(probabilities(name, input, target, axis)), weight, s)
+        each = soft_cross_entropy(rows, by_example(name, probabilities(name, input, target, axis)), weight, s)
     else:
         labels, kept = class_labels(name, input, target, ignore_index)
         own = None if weight is None else weight[labels]
@@ -242,11 +242,11 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     [0.5, 0.25]
     """
     labels, kept = class_labels("nll_loss", input, target, ignore_index)
-    rows = by_example(input)
+    rows = by_example("nll_loss", input)
     each = -rows[np.arange(len(labels)), labels]
     own = None if weight is None else class_weights("nll_loss", weight, rows)[labels]
     each = each if own is None else each * own
-    return reduce_examples("nll_loss", each, own, kept, reduction, without(input, class_axis(input)))
+    return reduce_examples("nll_loss", each, own, kept, reduction, without(input, class_axis("nll_loss", input)))
 
 
 class NLLLoss(Loss):
@@ -270,7 +270,7 @@ def binary_cross_entropy_with_logits(
     0.6931471805599453
     """
     name = "binary_cross_entropy_with_logits"
-    x, y = numbers(input), probabilities(name, input, target)
+    x, y = numbers(name, input), probabilities(name, input, target)
     positive = expected(y, softplus(-x))
     if pos_weight is not None:
         positive = positive * factors(name, "pos_weight", pos_weight, input)
@@ -297,7 +297,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     >>> round(kl_div(np.log([[0.5, 0.5]]), [[0.25, 0.75]], reduction="batchmean"), 6)
     0.130812
     """
-    x, t = numbers(input), like("kl_div", input, target)
+    x, t = numbers("kl_div", input), like("kl_div", input, target)
     if log_target:
         each = expected(exp(t), t - x)
     else:
@@ -349,7 +349,7 @@ class HingeLoss(Loss):
 
 def violations(name: str, input: Any, target: Any, margin: float) -> tuple[Any, Any]:
     """max(0, score - score[label] + margin) for each other class of each example, 0 at the label; and the labels."""
-    labels, rows = class_labels(name, input, target)[0], by_example(input)
+    labels, rows = class_labels(name, input, target)[0], by_example(name, input)
     at = np.arange(len(labels)), labels
     others = np.ones(shape_of(rows), bool)
     others[at] = False
@@ -374,7 +374,7 @@ def multiclass_hinge_loss(
     if over_classes not in ("sum", "max"):
         raise ValueError(f"{name}: over_classes={over_classes!r}; it is 'sum' or 'max'.")
     each = (sum if over_classes == "sum" else max)(violations(name, input, target, margin)[0], axis=1)
-    return reduce_examples(name, each, None, None, reduction, without(input, class_axis(input)))
+    return reduce_examples(name, each, None, None, reduction, without(input, class_axis(name, input)))
 
 
 class MulticlassHingeLoss(Loss):
@@ -403,7 +403,7 @@ def multi_margin_loss(
     v, labels = violations(name, input, target, margin)
     each = sum(v if p == 1 else v * v, axis=1) / float(v.shape[1])
     each = each if weight is None else each * class_weights(name, weight, v)[labels]
-    return reduce_examples(name, each, None, None, reduction, without(input, class_axis(input)))
+    return reduce_examples(name, each, None, None, reduction, without(input, class_axis(name, input)))
 
 
 class MultiMarginLoss(Loss):

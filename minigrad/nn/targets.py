@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..convert import is_value, shape_of, to_array
+from ..convert import is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import divide, mean, moveaxis, reshape, select, sum
 
@@ -18,8 +18,10 @@ __all__ = [
 
 
 # -------------------------------------------------------------------------------------------------------------- scores
-def class_axis(input: Any) -> int:
+def class_axis(loss: str, input: Any) -> int:
     """Which axis of the scores counts the classes: of (classes,), (batch, classes) or (batch, classes, ...)."""
+    if not shape_of(input):
+        raise ShapeError(f"{loss}: the scores are a single number; they are (classes,) or (batch, classes, ...).")
     return min(len(shape_of(input)) - 1, 1)
 
 
@@ -29,13 +31,19 @@ def without(x: Any, axis: int) -> tuple[int, ...]:
     return (*shape[:axis], *shape[axis + 1 :])
 
 
-def by_example(input: Any) -> Any:
+def by_example(loss: str, input: Any) -> Any:
     """The scores as rows, one for each example: (batch, classes, ...) as (batch * ..., classes)."""
-    if len(shape_of(input)) == 2:
-        return numbers(input)
-    rows = moveaxis(input, class_axis(input), -1)
-    *examples, classes = shape_of(rows)
+    scores, axis = numbers(loss, input), class_axis(loss, input)
+    if len(scores.shape) == 2:
+        return scores
+    rows = moveaxis(scores, axis, -1)
+    *examples, classes = rows.shape
     return reshape(rows, (int(np.prod(examples)), classes))
+
+
+def numbers(loss: str, input: Any) -> Any:
+    """The input as a Value or an array of floats."""
+    return input if is_value(input) else floats(f"{loss}: the input", input)
 
 
 # -------------------------------------------------------------------------------------------------------------- labels
@@ -45,20 +53,19 @@ def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = 
     A label that is ignored becomes a 0.
     """
     labels, shape = raw_labels(loss, target), shape_of(input)
-    if not shape:
-        raise ShapeError(f"{loss}: the scores are a single number; they are (classes,) or (batch, classes, ...).")
-    axis = class_axis(input)
+    axis = class_axis(loss, input)
     wanted, classes = without(input, axis), shape[axis]
     if labels.shape != wanted:
         raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {wanted}: one class each.")
     if labels.dtype.kind not in "iu" and labels.size:
         raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
-    labels, kept = labels.ravel(), None
-    if ignore_index is not None and (0 <= ignore_index < classes or not all_below(labels, classes)):
+    labels, kept, fit = labels.ravel(), None, all_below(labels, classes)
+    if ignore_index is not None and (not fit or 0 <= ignore_index < classes):
         counts = labels != whole(f"{loss}: ignore_index", ignore_index, least=-(2**63))
         if not counts.all():
             labels, kept = np.where(counts, labels, 0), counts
-    if not all_below(labels, classes):
+        fit = all_below(labels, classes)
+    if not fit:
         wrong = first_outside(labels, range(classes))
         raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {classes - 1}.")
     return (labels if labels.size else labels.astype(int)), kept
@@ -97,11 +104,6 @@ def first_outside(labels: Any, allowed: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- targets and weights
-def numbers(x: Any) -> Any:
-    """A list as an array; values and arrays as they are."""
-    return x if is_value(x) else np.asarray(x)
-
-
 def like(loss: str, input: Any, target: Any) -> Any:
     """The target, which has the input's shape; a raw one takes its dtype."""
     have, wanted = shape_of(target), shape_of(input)
@@ -109,7 +111,7 @@ def like(loss: str, input: Any, target: Any) -> Any:
         same_size = np.prod(have) == np.prod(wanted)
         remedy = f"use target.reshape{wanted}." if same_size else "there is one target for each number."
         raise ShapeError(f"{loss}: input {wanted} and target {have} differ in shape; {remedy}")
-    return target if is_value(target) else floats(f"{loss}: the target", target, input)
+    return target if is_value(target) else floats(f"{loss}: the target", target, float_type(input))
 
 
 def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -> Any:
@@ -138,7 +140,7 @@ def factors(loss: str, name: str, weight: Any, input: Any) -> Any:
     """Weights as an array in the input's dtype: numbers of at least 0 that broadcast to the input's shape."""
     if is_value(weight):
         raise DtypeError(f"{loss}: {name} is a raw array, which no gradient reaches: pass {name}.data.")
-    weight, shape = floats(f"{loss}: {name}", weight, input), shape_of(input)
+    weight, shape = floats(f"{loss}: {name}", weight, float_type(input)), shape_of(input)
     bad = ~((weight >= 0) & (weight < np.inf))
     if bad.any():
         raise ValueError(f"{loss}: {name} has {weight[bad].flat[0]:.6g}; weights are finite and at least 0.")
@@ -155,16 +157,17 @@ def class_weights(loss: str, weight: Any, rows: Any) -> Any:
     return factors(loss, "weight", weight, rows)
 
 
-def floats(what: str, x: Any, input: Any) -> Any:
-    """Raw numbers as an array of the input's dtype, so that float32 stays float32."""
-    try:
-        array = to_array(x) if isinstance(x, (list, tuple)) else np.asarray(x)
-    except DtypeError as error:
-        raise DtypeError(f"{what}: {error}") from None
+def float_type(x: Any) -> Any:
+    """float32 for what is float32, so that it stays that."""
+    return np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
+
+
+def floats(what: str, x: Any, dtype: Any = None) -> Any:
+    """Raw numbers as an array of floats, of the given dtype or their own."""
+    array = np.asarray(x)
     if array.dtype.kind not in "iubf":
         raise DtypeError(f"{what} holds {array.dtype}, not numbers.")
-    dtype = getattr(input, "dtype", None)
-    return array.astype(dtype if dtype in (np.float32, np.float64) else np.float64, copy=False)
+    return array.astype(dtype or (array.dtype if array.dtype == np.float32 else np.float64), copy=False)
 
 
 # ---------------------------------------------------------------------------------------------------------- reductions
