@@ -287,6 +287,7 @@ def test_dropout_draws_anew_and_seeds_repeat_it():
     assert not nn.Dropout(1.0)(x).any()
     assert nn.Dropout(0.0)(x) is x
     assert type(nn.Dropout(0.0)(2.0)) is float
+    assert nn.Dropout(0.25, rng=0)(np.arange(3)).tolist() == [0.0, 4 / 3, 0.0]  # whole numbers are not rounded
     twin = copy.deepcopy(layer)
     assert np.array_equal(twin(x), layer(x))
 

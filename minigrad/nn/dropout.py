@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
-from ..convert import is_value, shape_of
+from ..convert import shape_of
 from ..errors import ShapeError
 from ..random import generator
 from .module import Module
@@ -37,7 +37,7 @@ class Dropout(Module):
             return x
         kept = generator(self.rng).random(shape_of(x)) >= self.p
         mask = kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0
-        return x * mask.astype(x.dtype if is_value(x) or isinstance(x, np.ndarray) else float)
+        return x * (mask.astype(np.float32) if getattr(x, "dtype", None) == np.float32 else mask)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

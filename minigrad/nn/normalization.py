@@ -62,7 +62,7 @@ class BatchNorm(Module):
             centre = mean(x, axis=others, keepdims=True)
             centred = x - centre
             variance = mean(centred * centred, axis=others, keepdims=True)
-            if self.training and self.running_mean is not None:
+            if self.running_mean is not None:
                 self.follow(raw(centre).reshape(-1), raw(variance).reshape(-1) * (n / (n - 1)))
         else:
             centred, variance = x - self.running_mean.reshape(per_channel), self.running_var.reshape(per_channel)
