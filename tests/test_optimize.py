@@ -522,6 +522,19 @@ def test_minimize_takes_a_matrix_and_its_bounds_flat() -> None:
     np.testing.assert_allclose(found.x, [[1.0, 2.0], [3.0, 3.5]], atol=1e-6)
 
 
+def test_minimize_refuses_a_constraint_that_left_the_graph() -> None:
+    pytest.importorskip("scipy")
+    with pytest.raises(GradientError, match=r"constraint\(x0\) is .*a constant"):
+        optimize.minimize(saddle, [1.0, 1.0], constraints={"type": "eq", "fun": lambda x: x.data[0] - 1.0})
+
+
+def test_methods_work_inside_no_grad_and_leave_grad_alone() -> None:
+    a = mg.Value(2.0)
+    with mg.no_grad():
+        assert optimize.newton(lambda x: (a * x - 1.0) ** 2, 0.0).x == 0.5
+    assert a.grad is None
+
+
 def test_minimize_without_scipy_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
@@ -587,12 +600,12 @@ def test_the_result_reads_as_scipys() -> None:
         (lambda x: mg.sqrt(x), 0.0, GradientError, "its gradient .*inf"),
         (lambda x: float(x.data) ** 2, 1.0, GradientError, "a constant: write f with operators"),
         (lambda x: x.detach() * 2.0, 1.0, GradientError, "a constant"),
-        (lambda x: None, 1.0, GradientError, "a constant"),
+        (lambda x: None, 1.0, GradientError, "returned None; it must return numbers"),
         (lambda x: x, "far", DtypeError, "expected a number"),
         (lambda x: x.sum(), [], ShapeError, "empty"),
         (lambda x: x.sum(), [1.0, math.nan], GradientError, "not finite"),
         (lambda x: x.sum(), mg.Value([1.0]), DtypeError, r"\.data"),
-        (3.0, 1.0, TypeError, "."),
+        (3.0, 1.0, DtypeError, "f is a function of x, not 3.0"),
     ],
 )
 def test_what_every_method_refuses(name: str, f: Any, x0: Any, error: Any, text: str) -> None:
@@ -625,8 +638,20 @@ def test_what_every_method_refuses(name: str, f: Any, x0: Any, error: Any, text:
         (lambda f: optimize.newton_root(lambda x: x * x + 1.0, 0.0), GradientError, "singular at x = 0.0"),
         (lambda f: optimize.newton_root(mg.log, -1.0), GradientError, "start elsewhere"),
         (lambda f: optimize.kkt_residual(f, 1.0, equality=lambda x: x), ShapeError, "0 λ and 0 α for 1 equality"),
-        (lambda f: optimize.lagrangian_solve(f, 1.0, equality=lambda x: 0.0), GradientError, "a constraint is 0.0"),
-        (lambda f: optimize.lagrangian_solve(f, -1.0, inequality=mg.log), GradientError, "must be finite numbers"),
+        (
+            lambda f: optimize.lagrangian_solve(f, 1.0, equality=lambda x: 0.0),
+            GradientError,
+            r"equality\(x0\) is 0.0, a constant",
+        ),
+        (lambda f: optimize.lagrangian_solve(f, 1.0, equality=0.0), DtypeError, "equality is a function of x, not 0.0"),
+        (lambda f: optimize.lagrangian_solve(f, 1.0, equality=lambda x: [x, x]), GradientError, r"a list.*mg\.stack"),
+        (lambda f: optimize.projected_gradient(f, 1.0, 1.0), DtypeError, "project is a function"),
+        (lambda f: optimize.newton_root(lambda x: 3.0, 1.0), GradientError, "F returned 3.0"),
+        (
+            lambda f: optimize.lagrangian_solve(f, -1.0, inequality=mg.log),
+            GradientError,
+            "inequality.* is nan: start where it is",
+        ),
     ],
 )
 def test_what_is_refused(call: Any, error: Any, text: str) -> None:
@@ -637,6 +662,13 @@ def test_what_is_refused(call: Any, error: Any, text: str) -> None:
 def test_errors_are_minigrads() -> None:
     with pytest.raises(MinigradError):
         optimize.newton(lambda x: x * x, [1.0, 2.0])
+
+
+def test_a_slope_that_is_not_finite_ends_the_run() -> None:
+    found = optimize.lagrangian_solve(lambda x: mg.absolute(x) ** 1.5 + x, 0.0, inequality=lambda x: x - 2.0)
+    assert (found.success, found.x) == (False, 0.0)
+    assert found.message == "a second slope is not finite: start elsewhere."
+    assert "Hessian" in optimize.newton(lambda x: mg.absolute(x) ** 1.5 + x, 0.0).message
 
 
 def test_constraints_without_a_common_point_are_no_success() -> None:

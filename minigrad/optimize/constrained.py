@@ -40,6 +40,8 @@ def projected_gradient(
     objective = Objective("projected_gradient", f, x0)
     at_least_zero("projected_gradient: tol", tol)
     whole("projected_gradient: maxiter", maxiter, least=0)
+    if not callable(project):
+        raise DtypeError(f"projected_gradient: project is a function, as onto_ball(1.0) gives, not {project!r:.40}.")
     if step is not None:
         at_least_zero("projected_gradient: step", step)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import MissingExtraError
 from ..transforms import hvp, jacobian
 from ..value import Value
-from .objective import Objective
+from .objective import Objective, made_of_x
 from .result import OptimizeResult
 
 __all__ = ["minimize"]
@@ -84,10 +84,12 @@ def differentiated(objective: Objective, constraint: Any, solvers: Any) -> Any:
     if isinstance(constraint, dict):
         if "jac" in constraint or "args" in constraint or "fun" not in constraint:
             return constraint
+        made_of_x("minimize", "constraint", constraint["fun"], objective.shaped(objective.start))
         return {**constraint, "fun": raw(objective, constraint["fun"]), "jac": slopes(objective, constraint["fun"])}
     if not isinstance(constraint, solvers.NonlinearConstraint):
         return constraint
     c = constraint.fun
+    made_of_x("minimize", "constraint", c, objective.shaped(objective.start))
 
     def bend(x: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The Hessian of vᵀc, column by column."""

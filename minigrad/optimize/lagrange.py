@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..arguments import at_least_zero, whole
-from ..convert import describe, to_data
+from ..convert import to_data
 from ..errors import GradientError, ShapeError
 from ..gates import concatenate, minimum, reshape
 from ..transforms import grad, hessian, jacobian
 from ..value import Value
-from .objective import Objective
+from .objective import Objective, made_of_x
 from .result import OptimizeResult
 
 __all__ = ["KKTResidual", "kkt_residual", "lagrangian_solve"]
@@ -103,8 +103,11 @@ def lagrangian_solve(
         z, size = path[-1], problem.size(path[-1])
         if size <= tol or len(path) > maxiter:
             break
-        step = np.linalg.lstsq(jacobian(problem.conditions)(z), -np.asarray(problem.conditions(z)), rcond=None)[0]
-        t = 1.0
+        J = np.asarray(jacobian(problem.conditions)(z))
+        if not np.isfinite(J).all():
+            reason = "a second slope is not finite: start elsewhere."
+            break
+        step, t = np.linalg.lstsq(J, -np.asarray(problem.conditions(z)), rcond=None)[0], 1.0
         while not problem.size(z + t * step) <= (1.0 - 1e-4 * t) * size and t > 1e-12:
             t /= 2.0
         if t <= 1e-12:
@@ -128,15 +131,15 @@ class Problem:
     def __init__(self, name: str, f: Function, x0: Any, equality: Function | None, inequality: Function | None) -> None:
         self.objective = Objective(name, f, x0)
         self.f, self.g, self.h = f, equality, inequality
-        self.n_equal, self.n_below = (self.count(name, c) for c in (equality, inequality))
+        self.n_equal, self.n_below = self.count("equality", equality), self.count("inequality", inequality)
 
-    def count(self, name: str, c: Function | None) -> int:
+    def count(self, what: str, c: Function | None) -> int:
         """How many numbers a constraint returns at the start, after checking that it can be differentiated there."""
         if c is None:
             return 0
-        out = c(Value(self.objective.shaped(self.objective.start)))
-        if not isinstance(out, Value) or not np.isfinite(out.data).all():
-            raise GradientError(f"{name}: a constraint is {describe(out)} at x0; it must be finite numbers, as Values.")
+        out = made_of_x(self.objective.name, what, c, self.objective.shaped(self.objective.start))
+        if not np.isfinite(out.data).all():
+            raise GradientError(f"{self.objective.name}: {what}(x0) is {out.data}: start where it is finite.")
         return int(out.size)
 
     def split(self, z: Any) -> tuple[Any, Any, Any]:

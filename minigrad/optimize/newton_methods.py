@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import at_least_zero, whole
-from ..convert import to_data
+from ..convert import describe, to_data
 from ..errors import GradientError, ShapeError
 from ..transforms import jacobian
 from ..value import Value
@@ -168,7 +168,10 @@ def newton_root(F: Callable[[Any], Any], x0: Any, *, tol: float = 1e-12, maxiter
     x = to_data(x0, np.float64)
     path = [x]
     while True:
-        value = np.asarray(getattr(F(Value(x, requires_grad=False)), "data", None), dtype=np.float64)
+        out = F(Value(x, requires_grad=False))
+        if not isinstance(out, Value):
+            raise GradientError(f"newton_root: F returned {describe(out)}; it must return numbers, as a Value.")
+        value = np.asarray(out.data, dtype=np.float64)
         if value.size != np.size(x):
             raise ShapeError(f"newton_root: F returned shape {value.shape} for x {np.shape(x)}: not as many numbers.")
         size, J = float(np.linalg.norm(value)), jacobian(F)(x)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ..arguments import at_least_zero, whole
 from ..convert import describe, to_data
-from ..errors import GradientError, ShapeError
-from ..transforms import hessian, hvp, value_and_grad
+from ..errors import DtypeError, GradientError, ShapeError
+from ..transforms import hessian, hvp, value_and_grad, vjp
 from ..value import Value
 from .result import OptimizeResult
 
-__all__ = ["Objective", "Stop", "iterate"]
+__all__ = ["Objective", "Stop", "iterate", "made_of_x"]
 
 Step = Callable[[np.ndarray, float, np.ndarray], np.ndarray]  # (x, f(x), gradient) -> the next x
 
@@ -37,13 +38,9 @@ class Objective:
         self.shape, self.start = data.shape, data.reshape(-1).copy()
         if not np.isfinite(self.start).all():
             raise GradientError(f"{name}: x0 has entries that are not finite: {describe(x0)}.")
-        out = f(Value(self.shaped(self.start)))
-        if not isinstance(out, Value) or not out.requires_grad:
-            raise GradientError(
-                f"{name}: f(x0) is {describe(out)}, a constant: write f with operators and mg's functions of x, "
-                "not with .data, float(x) or math."
-            )
-        fun, slope = self.value_and_gradient(self.start)
+        made_of_x(name, "f", f, self.shaped(self.start))
+        with np.errstate(all="ignore"):
+            fun, slope = self.value_and_gradient(self.start)
         if not np.isfinite(fun) or not np.isfinite(slope).all():
             raise GradientError(
                 f"{name}: f(x0) = {fun}, its gradient {slope if slope.size < 9 else slope.shape}: "
@@ -87,6 +84,29 @@ class Objective:
         points = np.array(path).reshape(-1, *self.shape)
         shown = self.shaped(x.copy()), self.shaped(slope)
         return OptimizeResult(shown[0], fun, shown[1], len(path) - 1, success, message, points, multipliers)
+
+
+def made_of_x(name: str, what: str, f: Any, x: Any) -> Value:
+    """f(x), after checking that `f` is a function whose result depends on x as a `Value`; errors call it `what`."""
+    if not callable(f):
+        raise DtypeError(f"{name}: {what} is a function of x, not {describe(f)}.")
+    outs: list[Any] = []
+
+    @wraps(f)
+    def watched(x: Any) -> Any:
+        outs.append(f(x))
+        return outs[-1]
+
+    with np.errstate(all="ignore"):
+        vjp(watched, x)
+    if isinstance(outs[0], (list, tuple, dict)):
+        raise GradientError(f"{name}: {what} returned a {type(outs[0]).__name__}: make one Value of it, by mg.stack.")
+    if not isinstance(outs[0], Value) or not outs[0].requires_grad:
+        raise GradientError(
+            f"{name}: {what}(x0) is {describe(outs[0])}, a constant: write {what} with operators and mg's functions of "
+            "x, not with .data, float(x) or math."
+        )
+    return outs[0]
 
 
 def iterate(objective: Objective, step: Step, tol: float, maxiter: int) -> OptimizeResult:

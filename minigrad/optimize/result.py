@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["OptimizeResult"]
 
 
-@dataclass
+@dataclass(eq=False)  # arrays have no single answer to ==
 class OptimizeResult:
     """Where a run ended, under SciPy's names, and the points on its way.
 
