@@ -96,9 +96,7 @@ class Line:
     rounding: float  # the error of the sum of the outputs
 
     def slope(self, s: float, t: float) -> float:
-        """Of the sum of the outputs, from step s to step t.  Outputs are subtracted before the sum: equal ones cancel
-        exactly.
-        """
+        """Of the sum of the outputs, between two steps.  Outputs that stay the same cancel before they are added up."""
         (s, start), (t, end) = self.at(s), self.at(t)
         with np.errstate(all="ignore"):
             return float(np.sum(end - start)) / (t - s)

@@ -24,7 +24,6 @@ from .differences import numerical_jacobian
 
 __all__ = ["likely_mistake", "wrong_shape"]
 
-SHRUG = "No usual mistake fits: derive this rule again."
 SPECIAL = (
     "Near this point the gradient is right. The point is special (a tie, a pole, the edge of a domain): what the gates "
     "take for their slopes there doesn't make up a slope of the function."
@@ -68,7 +67,7 @@ def likely_mistake(call: Callable[..., Any], points: list[Any], k: int, gate: Ga
         for words, mended in mended_rules(gate, k, wires):
             if explains(mended, [(s, s.true) for s in samples]):
                 return f"Likely mistake: {words}."
-    return SHRUG if gate is not None else ""
+    return "No usual mistake fits: derive this rule again." if gate is not None else ""
 
 
 def explains(guess: Callable[[Sample], Any], numbers: list[tuple[Sample, Any]]) -> bool:
@@ -234,16 +233,15 @@ def factor_in_words(c: float, s: Sample) -> str:
     for what, x in (("input", s.x), ("output", s.out)):
         counts += [(x.size, f"the number of entries of the {what}")]
         counts += [(size, f"the length of axis {i} of the {what}") for i, size in enumerate(x.shape)]
-    fits = [f"{n} is {what}" for n, what in counts if n > 1 and abs(max(abs(c), 1.0 / abs(c)) / n - 1.0) < 1e-3]
+    size = max(abs(c), 1.0 / abs(c))
+    average = "by which an average divides" if abs(c) > 1.0 else "averaged where it should be summed"
+    fits = [f"{n} is {what}, {average}" for n, what in counts if n > 1 and abs(size / n - 1.0) < 1e-3]
     why = {"1/2": ["the 2 of a square, or one of two uses of a value (missing accumulation)"], "2": ["counted twice"]}
-    reasons = why.get(name, [])
+    reasons = "; or ".join([*why.get(name, []), *fits[:1]])
     if stretches(s.x.shape, s.out.shape) and abs(c * s.out.size / s.x.size - 1.0) < 1e-3:
         words = f"the input {s.x.shape} was stretched to {s.out.shape}; sum over that axis, don't average"
-        reasons = [f"not un-broadcast: {words}"]
-    elif fits:
-        words = "by which an average divides" if c > 1.0 else "averaged where it should be summed"
-        reasons = [*reasons, f"{fits[0]}, {words}"]
-    return f"a constant factor, {name} times the right gradient{': ' if reasons else ''}{'; or '.join(reasons)}"
+        reasons = f"not un-broadcast: {words}"
+    return f"a constant factor, {name} times the right gradient{': ' if reasons else ''}{reasons}"
 
 
 def flow(s: Sample) -> tuple[Any, Any]:

@@ -37,16 +37,13 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"argument {self.argument}{list(self.index) if self.index else ''}"
-        text = (
-            self.mistake(place) if self.kind in MISTAKES else f"order {self.order}, {place}: {self.kind}{self.bend()}"
-        )
-        return text + (" (slopes of a sum: outputs times random weights)" if self.weighted else "")
-
-    def bend(self) -> str:
+        text = self.mistake(place) if self.kind in MISTAKES else f"order {self.order}, {place}: {self.kind}"
         if self.kind == "edge":
             side, slope = ("left", self.right) if np.isnan(self.left) else ("right", self.left)
-            return f" of the domain, nothing on the {side}, slope {slope:.6g}, gradient {self.analytic:.6g}"
-        return f", slope {self.left:.6g} on the left, {self.right:.6g} on the right, gradient {self.analytic:.6g}"
+            text += f" of the domain, nothing on the {side}, slope {slope:.6g}, gradient {self.analytic:.6g}"
+        elif self.kind not in MISTAKES:
+            text += f", slope {self.left:.6g} on the left, {self.right:.6g} on the right, gradient {self.analytic:.6g}"
+        return text + (" (slopes of a sum: outputs times random weights)" if self.weighted else "")
 
     def mistake(self, place: str) -> str:
         if self.kind == "refused":

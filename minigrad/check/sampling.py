@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..convert import tidy
 from ..gates.registry import Call
 from ..value import Gate
 
 __all__ = ["Case", "cases_of", "is_float"]
 
-UNARY_SHAPES = [((),), ((2, 3),)]
-BINARY_SHAPES = [((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 2, 3), (2, 1))]
+UNARY_SHAPES: list[tuple[Any, ...]] = [((),), ((2, 3),)]
+BINARY_SHAPES: list[tuple[Any, ...]] = [
+    ((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((2, 2, 3), (2, 1))
+]  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -42,14 +45,8 @@ class Case(NamedTuple):
 
     def sample(self, rng: np.random.Generator) -> list[Any]:
         """Floats for the shape (), float64 arrays for other shapes, masks as they are."""
-        drawn = []
-        for shape, (low, high) in zip(self.shapes, self.ranges, strict=True):
-            if isinstance(shape, tuple):
-                x = rng.uniform(low, high, shape)
-                drawn.append(float(x) if shape == () else x)
-            else:
-                drawn.append(shape)
-        return drawn
+        wires = zip(self.shapes, self.ranges, strict=True)
+        return [tidy(rng.uniform(*ends, shape)) if isinstance(shape, tuple) else shape for shape, ends in wires]
 
     def call(self, *inputs: Any) -> Any:
         """The gate on these inputs; a gate with any number of wires takes them as a list."""
@@ -82,11 +79,8 @@ def cases_of(gate: Gate) -> list[Case]:
 def shapes_for(gate: Gate, wires: int) -> list[tuple[Any, ...]]:
     if gate.domain is None and gate.differentiable and not gate.elementwise:
         return [((3, 3),) * wires]
-    if wires == 1:
-        return [*UNARY_SHAPES]
-    if wires == 2:
-        return [*BINARY_SHAPES]
-    return [((),) * wires, ((2, 3),) * wires, ((2, 3), *[(3,), (2, 1)] * wires)[:wires]]
+    many = [((),) * wires, ((2, 3),) * wires, ((2, 3), *[(3,), (2, 1)] * wires)[:wires]]
+    return {1: UNARY_SHAPES, 2: BINARY_SHAPES}.get(wires, many)
 
 
 def is_float(x: Any) -> bool:
