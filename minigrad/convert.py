@@ -22,10 +22,7 @@ def to_data(x: Any, dtype: Any = None) -> Any:
     if dtype is not None and not is_float(dtype):
         raise DtypeError(f"dtype={dtype!r}: a Value holds float64 or float32.")
     if isinstance(x, (float, int, np.integer, np.float64)) and not isinstance(x, bool):
-        try:
-            return float(x) if dtype is None or np.dtype(dtype) == FLOAT64 else np.asarray(x, dtype)
-        except OverflowError:
-            raise DtypeError(f"{x!s:.20}... is too large for a float.") from None
+        return to_float(x) if dtype is None or np.dtype(dtype) == FLOAT64 else np.asarray(to_float(x), dtype)
     array = to_array(x)
     if array.dtype.kind in "iu":
         array = array.astype(FLOAT64 if dtype is None else dtype)
@@ -37,7 +34,7 @@ def to_data(x: Any, dtype: Any = None) -> Any:
 def to_constant(x: Any, dtype: Any) -> Any:
     """A raw operand of a gate as a float or float array; integers and bools take the dtype of the values beside it."""
     if isinstance(x, (float, int, np.integer, np.bool_)) and not isinstance(x, np.float32):
-        return float(x)
+        return to_float(x)
     array = to_array(x)
     if array.dtype.kind in "iub" or (array.dtype == FLOAT64 and not isinstance(x, (np.ndarray, np.generic))):
         return array.astype(dtype)  # Python's numbers, even in a list, take the dtype of what they meet
@@ -61,6 +58,13 @@ def to_operand(x: Any) -> Any:
     if x is None or isinstance(x, (str, bytes, dict, set)) or callable(x):
         raise DtypeError(f"{x!r:.60} is a {type(x).__name__}; expected a number or an array of numbers.")
     return x
+
+
+def to_float(x: Any) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        raise DtypeError(f"{x!s:.20}... is too large for a float.") from None
 
 
 def to_array(x: Any) -> Any:
@@ -196,4 +200,5 @@ def explained(gate: Any, error: Exception, inputs: tuple[Any, ...]) -> Exception
         kind = next((ours for theirs, ours in KINDS.items() if isinstance(error, theirs)), OutOfRangeError)
     if text.startswith(f"{gate.name}: "):
         return kind(text)
-    return kind(f"{gate.name}: {between.join([describe(x) for x in inputs])}: {text}")
+    given = between.join([describe(x) for x in inputs]) or "no inputs"
+    return kind(f"{gate.name}: {given}: {text}")

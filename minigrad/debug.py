@@ -101,6 +101,14 @@ class Watch:
                     )
 
 
+    def moved(self, node: Value, tangents: dict[Value, Any]) -> None:
+        """A forward pass of tangents has come through this gate."""
+        if kind := trouble(tangents[node]):
+            moving = [f"{numbers(tangents[x])} at {describe(x)}" for x in node.inputs if x in tangents]
+            line = self.lines.get(node._number, OUTSIDE)
+            raise AnomalyError(f"jvp: {name_of(node)} sends on the first {kind}, for {', '.join(moving)}. In {line}")
+
+
 def users_line() -> str:
     """The line of the user's code that we were called from."""
     frame = sys._getframe(1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .convert import ieee, shape_of
 from .rows import in_front, pull_rows
-from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, tape, times, unbroadcast, zeros
+from .value import Gate, Value, as_recorded, astype, broadcast_to, pull, recording, tape, times, unbroadcast, zeros
 
 __all__ = ["push"]
 
@@ -26,6 +26,7 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool, rows: tupl
     """
     nodes = {node for out in outs for node in tape(out)[0]} - set(tangents)
     tangents = dict(tangents)
+    watched = type(mode := recording.get()) is not bool
     for node in sorted(nodes, key=operator.attrgetter("_number")):
         assert node.gate is not None
         wires, args, params = node._saved or (node.inputs, None, {})
@@ -49,6 +50,8 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool, rows: tupl
                 d = push_through_pull(node, i, t, args, params, rows)
             total = d if total is None else plus(total, d)
         tangents[node] = shaped(total, node._raw, rows)
+        if watched:
+            mode.moved(node, tangents)
     return [tangents.get(out) for out in outs]
 
 

@@ -11,8 +11,8 @@ from .convert import describe, is_value, shape_of
 from .errors import DtypeError, GradientError, MinigradError, ShapeError
 
 __all__ = [
-    "check_count", "check_elementwise", "check_grad", "check_parameters", "check_rules", "check_slopes",
-    "derivative_failed",
+    "check_count", "check_elementwise", "check_grad", "check_outputs", "check_parameters", "check_rules",
+    "check_slopes", "derivative_failed",
 ]  # fmt: skip
 
 
@@ -43,6 +43,15 @@ def check_parameters(gate: Any, inputs: tuple[Any, ...], params: dict[str, Any])
             f"has {gate.arity or 'no such'} wire(s); a parameter is a raw number, through which no gradient flows: "
             "use v.data, or a gate that has a wire for it."
         )
+
+
+def check_outputs(gate: Any, out: Any) -> bool:
+    """What a forward rule returned: whether it is a tuple, of several outputs."""
+    several = isinstance(out, tuple)
+    for o in out if several else (out,):
+        if type(o) is not float and (type(o) is not np.ndarray or o.dtype.char not in "df"):
+            raise DtypeError(f"{gate.name}: forward returned {describe(o)}, not a float or an array of floats.")
+    return several
 
 
 def check_slopes(gate: Any, slopes: Sequence[Any], wires: tuple[Any, ...]) -> None:
@@ -89,5 +98,8 @@ def derivative_failed(gate: Any, i: int, error: Exception) -> Exception:
     """A derivative statement raised `error`."""
     if isinstance(error, MinigradError):
         return error
-    called = "local(out, *inputs)" if gate.local is not None else "vjp(g, out, *inputs, **params)"
-    return GradientError(f"{gate.name}: its derivative on wire {i}, called as {called}: {error}")
+    called = ""
+    if isinstance(error, TypeError):
+        called = "local(out, *inputs)" if gate.local is not None else "vjp(g, out, *inputs, **params)"
+        called = f", called as {called}"
+    return GradientError(f"{gate.name}: its derivative on wire {i}{called}: {error}")

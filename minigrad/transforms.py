@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from .convert import describe, shape_of
+from .convert import describe, shape_of, to_constant
 from .errors import DtypeError, GradientError, ShapeError
 from .forward import push
-from .gates import concatenate, reshape, transpose
+from .gates import astype, concatenate, reshape, transpose
 from .rows import pull_rows
 from .tree import tree_leaves, tree_map
 from .value import Value, new_value, positive, pull, recording, tape, upstream_of, zeros
@@ -76,6 +77,14 @@ class Trace:
             with self.passes():
                 found = pull(out, start_from(out, upstream, self.record))
         return [zeros(x.data) if (g := found.get(x)) is None else g for x in self.variables]
+
+    def given(self, leaves: list[Any]) -> Trace:
+        """The same run for a pass that is given these numbers: with a `Value` among them, it returns `Value`s."""
+        if not any([isinstance(x, Value) for x in leaves]):
+            return self
+        this = copy(self)
+        this.given_values = this.record = True
+        return this
 
     def result(self, x: Any) -> Any:
         """As the caller gets it: raw, unless `Value`s were given or a variable of a transform around us is in it."""
@@ -146,12 +155,11 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         upstreams = matching("vjp", "cotangent", cotangent, "the output", trace.out)
-        trace.record = trace.record or any([isinstance(u, Value) for u in upstreams])
-        total = [zeros(x.data) for x in trace.variables]
-        for out, upstream in zip(trace.outs, upstreams, strict=True):
-            total = [a + b for a, b in zip(total, trace.gradients(out, upstream), strict=True)]
-        trace.given_values = trace.given_values or any([isinstance(u, Value) for u in upstreams])
-        return tuple(trace.per_argument(total))
+        this = trace.given(upstreams)
+        total = [zeros(x.data) for x in this.variables]
+        for out, upstream in zip(this.outs, upstreams, strict=True):
+            total = [a + b for a, b in zip(total, this.gradients(out, upstream), strict=True)]
+        return tuple(this.per_argument(total))
 
     return tree_map(trace.result, trace.out), pull_back
 
@@ -169,7 +177,7 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
     directions = matching("jvp", "tangents", tuple(tangents), "the arguments", tuple(xs))
     trace = Trace(f, tuple(xs), range(len(xs)))
     check_numbers(trace)
-    trace.given_values = trace.given_values or any([isinstance(t, Value) for t in directions])
+    trace = trace.given(directions)
     moved = push_forward(trace, directions)
     flat = iter(moved)
     return tree_map(trace.result, trace.out), tree_map(lambda _: trace.result(next(flat)), trace.out)
@@ -177,10 +185,9 @@ def jvp(f: Callable[..., Any], xs: tuple[Any, ...], tangents: tuple[Any, ...]) -
 
 def push_forward(trace: Trace, directions: list[Any]) -> list[Any]:
     """The tangent of each output of a trace, zeros where no path leads there."""
-    record = trace.record or any([isinstance(t, Value) for t in directions])
-    start = {x: start_from(x, t, record) for x, t in zip(trace.variables, directions, strict=True)}
+    start = {x: start_from(x, t, trace.record) for x, t in zip(trace.variables, directions, strict=True)}
     with trace.passes():
-        moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, record))
+        moved = iter(push([out for out in trace.outs if isinstance(out, Value)], start, trace.record))
     found = [next(moved) if isinstance(out, Value) else None for out in trace.outs]
     return [zeros(data_of(out)) if t is None else t for out, t in zip(trace.outs, found, strict=True)]
 
@@ -224,14 +231,14 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
 def by_rows(trace: Trace, out: Any) -> list[Any]:
     """The blocks d out / d variable: a pull for all numbers of the output at once, or for some at a time."""
     if not isinstance(out, Value) or not out.requires_grad:
-        return [np.zeros(shape_of(out) + x.shape) if shape_of(out) + x.shape else 0.0 for x in trace.variables]
+        return [joined([], out, x, x) for x in trace.variables]
     if not out.shape:
         return trace.gradients(out)
     found = []
     with trace.passes():
         for some in units(out):
             found.append(pull_rows(out, new_value(some) if trace.record else some))
-    return [joined([rows.get(x) for rows in found], out, x) for x in trace.variables]
+    return [joined([rows.get(x) for rows in found], out, x, x) for x in trace.variables]
 
 
 def by_columns(trace: Trace) -> list[list[Any]]:
@@ -245,7 +252,8 @@ def by_columns(trace: Trace) -> list[list[Any]]:
                 start = {x: new_value(some) if trace.record else some}
                 moved.append(dict(zip(outs, push(outs, start, trace.record, rows=some.shape[:1]), strict=True)))
         for j, out in enumerate(trace.outs):
-            block = joined([columns.get(out) for columns in moved], x, out)  # of shape in + out: turn it around
+            found = [columns.get(out) for columns in moved] if isinstance(out, Value) else []
+            block = joined(found, x, out, x)  # of shape in + out: turn it around
             n_in, n_out = len(x.shape), len(shape_of(out))
             axes = (*range(n_in, n_in + n_out), *range(n_in))
             blocks[j].append(transpose(block, axes=axes) if axes else block)
@@ -262,12 +270,13 @@ def units(x: Any) -> Iterable[Any]:
         yield np.eye(min(AT_ONCE, n - start), n, start, dtype=x.dtype).reshape(-1, *x.shape)
 
 
-def joined(parts: list[Any], first: Any, second: Any) -> Any:
-    """Arrays of rows, one behind the other, in the shape first + second; None stands for zeros, and floats stay."""
+def joined(parts: list[Any], first: Any, second: Any, x: Value) -> Any:
+    """Arrays of rows, one behind the other, in the shape first + second and the dtype of x; None stands for zeros."""
     shape = shape_of(first) + shape_of(second)
     if any([part is None for part in parts]) or not parts:
-        return np.zeros(shape) if shape else 0.0
-    return reshape(parts[0] if len(parts) == 1 else concatenate(parts), shape)
+        return np.zeros(shape, x.dtype) if shape or not isinstance(x.data, float) else 0.0
+    whole = reshape(parts[0] if len(parts) == 1 else concatenate(parts), shape)
+    return whole if getattr(whole, "dtype", x.dtype) == x.dtype else astype(whole, x.dtype)
 
 
 def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -306,7 +315,7 @@ def depends_on(x: Value, variables: tuple[Value, ...]) -> bool:
 
 
 def data_of(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else np.asarray(x, float) if np.shape(x) else float(x)
+    return x.data if isinstance(x, Value) else to_constant(x, np.float64)
 
 
 def size(x: Any) -> int:

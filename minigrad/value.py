@@ -31,6 +31,7 @@ from .gate_errors import (
     check_count,
     check_elementwise,
     check_grad,
+    check_outputs,
     check_parameters,
     check_rules,
     check_slopes,
@@ -113,6 +114,8 @@ class Gate:
         self.name = self.__name__ = name
         self.__module__ = sys._getframe(1).f_globals.get("__name__", "")  # gates pickle by name, as functions do
         self.forward, self.scalar, self.symbol = forward, scalar, symbol or name
+        # IEEE's answers, 1/0 = inf and log(-1) = nan, come without NumPy's warnings; `detect_anomaly` finds them
+        self.quietly = np.errstate(all="ignore")(forward)
         self.elementwise = local is not None if elementwise is None else elementwise
         self.differentiable = local is not None or vjp is not None
         if isinstance(local, (list, tuple)):
@@ -166,10 +169,9 @@ class Gate:
             raise explained(self, error, inputs) from error
         if not self.differentiable:
             return out
-        several = isinstance(out, tuple)
-        for o in out if several else (out,):
-            if type(o) is not float and (type(o) is not np.ndarray or o.dtype not in FLOATS):
-                raise DtypeError(f"{self.name}: forward returned {describe(o)}, not a float or an array of floats.")
+        several = False
+        if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
+            several = check_outputs(self, out)
         node = new_value(out)
         if True in needs and (mode := recording.get()):
             node._requires_grad, node.gate = True, self
@@ -204,15 +206,9 @@ class Gate:
                         return out
                 except (ArithmeticError, ValueError):
                     pass
-            return tidy(quietly(self.forward, [np.float64(x) for x in args], params))
-        out = quietly(self.forward, args, params)
+            return tidy(self.quietly(*[np.float64(x) for x in args], **params))
+        out = self.quietly(*args, **params)
         return out if type(out) is np.ndarray and out.ndim else tidy(out)
-
-
-@np.errstate(all="ignore")
-def quietly(f: Callable[..., Any], args: Any, params: dict[str, Any]) -> Any:
-    """What IEEE answers, 1/0 = inf and log(-1) = nan, comes without NumPy's warning; `detect_anomaly` finds it."""
-    return f(*args, **params)
 
 
 def is_list(x: Any, sequence: bool) -> bool:
@@ -329,7 +325,10 @@ class Value(Methods):
         return np.asarray(self._raw)
 
     def detach(self) -> Value:
-        """The same data as a new leaf that no gradient passes."""
+        """The same data as a new leaf that no gradient passes.
+
+        They share memory, and a graph doesn't see what is written through another `Value`: see `detect_anomaly`.
+        """
         return Value(self._raw, self.label, requires_grad=False)
 
     def zero_grad(self) -> None:

@@ -483,3 +483,20 @@ def test_more_rows_than_fit_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_array_equal(mg.jacobian(lambda x: x * x)(x), np.diag(2.0 * x))
     wide = mg.jacobian(lambda x: mg.tile(x * x, 3))(x)
     np.testing.assert_array_equal(wide, np.tile(np.diag(2.0 * x), (3, 1)))
+
+
+def test_rows_of_a_size_that_equals_one() -> None:
+    np.testing.assert_array_equal(mg.jacobian(lambda x: mg.sum(x * np.ones(3), keepdims=True))(2.0), [3.0])
+
+
+def test_a_jacobian_has_the_dtype_of_its_argument() -> None:
+    x = np.array([1.0, 2.0], np.float32)
+    for f in (lambda x: x[:1] * np.ones(1), lambda x: mg.concatenate([x, x]) * np.ones(4), lambda x: np.ones(5)):
+        assert mg.jacobian(f)(x).dtype == np.float32
+
+
+def test_a_pull_back_that_was_given_a_value_is_the_same_afterwards() -> None:
+    _, pull_back = mg.vjp(lambda x: x * x, 3.0)
+    assert mg.grad(lambda c: pull_back(c)[0])(1.0) == 6.0
+    assert pull_back(1.0) == (6.0,)
+    assert type(pull_back(1.0)[0]) is float

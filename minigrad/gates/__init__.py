@@ -41,6 +41,7 @@ from .statistics import *
 from .trigonometric import *
 from .windows import *
 
+globals().update({name: REGISTRY.get(name) or COMPOSED[name] for name in (*REGISTRY, *COMPOSED)})  # also new rows
 operators.attach()
 numpy_protocol.attach(operators.ALIASES)
 abs, amax, amin, mod = (REGISTRY[name] for name in ("absolute", "max", "min", "remainder"))

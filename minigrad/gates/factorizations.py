@@ -86,6 +86,7 @@ qr: Gate = row(
 
 # ----------------------------------------------------------------------------------------------------------------- eigh
 def eigen(a: Any, UPLO: Any = "L") -> tuple[Any, ...]:
+    """np.linalg.eigh of the symmetric part; for a symmetric matrix that is the same, whichever triangle is read."""
     square(a.shape)
     return np.linalg.eigh(0.5 * a + 0.5 * swap(a), UPLO)
 

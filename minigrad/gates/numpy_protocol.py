@@ -48,6 +48,7 @@ def array_function(self: Value, func: Any, types: Any, args: Any, kwargs: Any) -
 
 
 def lookup(name: str) -> Any:
+    name = {"degrees": "rad2deg", "radians": "deg2rad"}.get(name, name)
     if name in NOT_NUMPYS or (found := REGISTRY.get(name) or COMPOSED.get(name)) is None:
         raise DtypeError(f"np.{name} has no gate in minigrad: use v.data for raw numbers, or mg.Gate to define one.")
     return found

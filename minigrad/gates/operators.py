@@ -24,10 +24,14 @@ ALIASES = {"abs": "absolute", "amax": "max", "amin": "min"}
 ELSEWHERE = {"view": "reshape", "unsqueeze": "expand_dims", "permute": "transpose", "numel": "size", "dim": "ndim"}
 
 
-def unknown(self: Value, name: str) -> Any:
-    """What `Value` doesn't have; some of it has another name in NumPy, and here."""
-    hint = f"; NumPy's name is {ELSEWHERE[name]!r}." if name in ELSEWHERE else ""
-    raise AttributeError(f"'Value' object has no attribute {name!r}{hint}", name=name, obj=self)
+def elsewhere(name: str) -> property:
+    """A name of PyTorch's that `Value` doesn't have.  (A `__getattr__` would slow down every attribute.)"""
+
+    def missing(self: Value) -> Any:
+        hint = f"NumPy's name is {ELSEWHERE[name]!r}."
+        raise AttributeError(f"'Value' object has no attribute {name!r}; {hint}", name=name, obj=self)
+
+    return property(missing)
 
 
 def attach() -> None:
@@ -46,7 +50,9 @@ def attach() -> None:
         setattr(Value, name, COMPOSED[name])
     for name, gate in ALIASES.items():
         setattr(Value, name, getattr(Value, gate))
-    setattr(Value, "__getattr__", unknown)  # noqa: B010
+    for name in ELSEWHERE:
+        setattr(Value, name, elsewhere(name))
+    setattr(Value, "__round__", lambda self, decimals=0: REGISTRY["round"](self, decimals=decimals))  # noqa: B010
     setattr(Value, "__getitem__", REGISTRY["getitem"])  # noqa: B010  mypy knows these two from value_methods.pyi
     setattr(Value, "T", property(REGISTRY["transpose"], doc="The axes in reverse order."))  # noqa: B010
 

@@ -96,4 +96,16 @@ class Doc:
         return describe_gate(gate)
 
 
+class Signature:
+    """`inspect.signature(mg.sum)`: the parameters of the gate's forward rule."""
+
+    def __get__(self, gate: Gate | None, owner: type) -> Any:
+        if gate is None:
+            return None
+        from .table import signature
+
+        return signature(gate)
+
+
 Gate.__doc__ = Doc(Gate.__doc__)  # type: ignore[assignment]
+Gate.__signature__ = Signature()  # type: ignore[attr-defined]

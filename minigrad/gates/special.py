@@ -11,7 +11,7 @@ from ..errors import MissingExtraError
 from ..value import Gate
 from .exponential import exp
 from .registry import call, row
-from .rounding import floor
+from .rounding import trunc
 from .selection import bounded, where
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logit", "polygamma", "xlogy"]
@@ -38,10 +38,10 @@ zeta = scipy("zeta")
 def bell(x: Any, c: float = 1.0) -> Any:
     """exp(-c x²) to the last digits, which the rounding of x² would spoil in the tails.
 
-    With m the next multiple of 1/128 below x, x² = m² + (x - m)(x + m): the first is exact and the second is small.
+    With m the next multiple of 1/128 towards 0, x² = m² + (x - m)(x + m): the first is exact and the second is small.
     """
     x = bounded(x, 64.0)
-    m = floor(x * 128.0) / 128.0
+    m = trunc(x * 128.0) / 128.0
     return exp(-c * m * m) * exp(-c * (x - m) * (x + m))
 
 
