@@ -15,6 +15,21 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import DtypeError, GradientError, MinigradError, ShapeError
 
+EVERY = {
+    "SGD": lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.5),
+    "EMAMomentum": lambda p: optim.EMAMomentum(p, 0.1, nesterov=True, weight_decay=0.5),
+    "Adagrad": lambda p: optim.Adagrad(p, 0.1, lr_decay=0.1, weight_decay=0.5, initial_accumulator_value=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, 0.05, momentum=0.5, centered=True, nesterov=True, weight_decay=0.5),
+    "Adadelta": lambda p: optim.Adadelta(p, weight_decay=0.5),
+    "Rprop": lambda p: optim.Rprop(p, 0.1),
+    "Adam": lambda p: optim.Adam(p, 0.05, weight_decay=0.01, amsgrad=True),
+    "AdamW": lambda p: optim.AdamW(p, 0.05),
+    "NAdam": lambda p: optim.NAdam(p, 0.05, weight_decay=0.5),
+    "RAdam": lambda p: optim.RAdam(p, 0.05, betas=(0.9, 0.8), decoupled_weight_decay=True, weight_decay=0.5),
+    "Adamax": lambda p: optim.Adamax(p, 0.05, weight_decay=0.5),
+}
+every_optimiser = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
+
 A = np.array([[3.0, 2.0], [2.0, 3.0]])  # eigenvalues 1 and 5 (Goodfellow et al., figure 4.6)
 
 
@@ -53,25 +68,6 @@ def test_momentum_is_the_textbooks_recursion(momentum, nesterov):
         theta = theta + v
         expected.append(theta + momentum * v if nesterov else theta)
     np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-14)
-
-
-def test_the_forms_of_momentum_agree_after_mapping_the_learning_rate():
-    """SOURCES: p <- mu p + g, w <- w - a p equals V <- b V + (1-b) g, w <- w - eta V for a = eta (1 - b)."""
-    ours = descend(lambda p: optim.SGD(p, lr=0.02 * (1 - 0.9), momentum=0.9), 200)
-    w, average = np.array([1.0, 0.5]), np.zeros(2)
-    for i in range(200):
-        average = 0.9 * average + (1 - 0.9) * (A @ w)
-        w = w - 0.02 * average
-        np.testing.assert_allclose(ours[i], w, rtol=0, atol=1e-15)
-
-
-def test_terminal_velocity_is_ten_steps_at_momentum_0_9():
-    w = mg.Value(0.0)
-    optimizer = optim.SGD([w], lr=0.01, momentum=0.9)
-    for _ in range(300):
-        before, w.grad = w.data, 1.0
-        optimizer.step()
-    assert before - w.data == pytest.approx(0.1, rel=1e-12)
 
 
 def test_dampening_spares_the_first_step():
@@ -130,15 +126,6 @@ def test_cs231n_adam_array():
     assert after["exp_avg_sq"][0, 0] == pytest.approx(0.69966)
 
 
-@pytest.mark.parametrize("g", [1e-3, -1.0, 12.0, -1e9])
-def test_adams_first_step_is_the_learning_rate(g):
-    w = mg.Value(0.0)
-    optimizer = optim.Adam([w], lr=0.01)
-    w.grad = g
-    optimizer.step()
-    assert w.data == pytest.approx(-0.01 * np.sign(g), rel=2e-5)
-
-
 def test_adam_is_kingma_and_bas_algorithm():
     path = descend(lambda p: optim.Adam(p, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1), 200)
     w, m, v = np.array([1.0, 0.5]), np.zeros(2), np.zeros(2)
@@ -149,22 +136,8 @@ def test_adam_is_kingma_and_bas_algorithm():
         np.testing.assert_allclose(path[t - 1], w, rtol=0, atol=1e-12)
 
 
-def test_adam_does_not_see_the_scale_of_the_loss():
-    def run(scale):
-        w = mg.Value(np.array([1.0, 0.5]))
-        optimizer = optim.Adam([w], lr=0.01, eps=0.0)
-        for _ in range(50):
-            optimizer.zero_grad()
-            (w @ A @ w * scale).backward()
-            optimizer.step()
-        return w.data
-
-    np.testing.assert_allclose(run(1e3), run(1.0), rtol=1e-12)
-    np.testing.assert_allclose(run(1e-3), run(1.0), rtol=1e-12)
-
-
 # --------------------------------------------------------------------------------------------------------- parameters
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9, weight_decay=0.5), lambda p: optim.Adam(p, 0.1)])
+@every_optimiser
 def test_a_parameter_without_gradient_is_skipped_entirely(make):
     a, b, c = mg.Value([1.0]), mg.Value([2.0]), mg.Value(3.0)
     optimizer = make([a, b, c])
@@ -329,11 +302,7 @@ def train(model, optimizer, updates):
         optimizer.step()
 
 
-@pytest.mark.parametrize(
-    "make",
-    [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), lambda p: optim.Adam(p, 0.05, weight_decay=0.01)],
-    ids=["SGD", "Adam"],
-)
+@every_optimiser
 @pytest.mark.parametrize("through_a_file", [False, True])
 def test_a_loaded_state_continues_bit_for_bit(make, through_a_file, tmp_path):
     def start():
@@ -466,6 +435,43 @@ def test_what_adam_refuses(settings, text):
         optim.Adam([W1], **settings)
 
 
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: optim.EMAMomentum([W1], beta=0.0), ValueError, "beta=0.0; it is above 0 and at most 1"),
+        (lambda: optim.EMAMomentum([W1], beta=1.1), ValueError, "beta=1.1"),
+        (lambda: optim.EMAMomentum([W1], beta="b"), DtypeError, "beta='b' is not a number"),
+        (lambda: optim.SGD([W1], dampening="d"), DtypeError, "dampening='d' is not a number"),
+        (lambda: optim.Adagrad([W1], lr_decay=-1.0), ValueError, "Adagrad: lr_decay=-1.0"),
+        (lambda: optim.Adagrad([W1], initial_accumulator_value=-1.0), ValueError, "initial_accumulator_value=-1"),
+        (lambda: optim.RMSprop([W1], alpha=1.0), ValueError, "RMSprop: alpha=1.0; it is at least 0 and below 1"),
+        (lambda: optim.RMSprop([W1], nesterov=True), ValueError, "RMSprop: nesterov=True needs momentum > 0"),
+        (lambda: optim.Adadelta([W1], rho=-0.1), ValueError, "Adadelta: rho=-0.1"),
+        (lambda: optim.Rprop([W1], etas=(1.2, 0.5)), ValueError, r"etas=\(1.2, 0.5\); they are a factor below 1"),
+        (lambda: optim.Rprop([W1], etas=0.5), DtypeError, "etas is a pair"),
+        (lambda: optim.Rprop([W1], step_sizes=(1.0, 0.1)), ValueError, "the smallest and the largest step"),
+        (lambda: optim.NAdam([W1], momentum_decay=float("nan")), ValueError, "NAdam: momentum_decay=nan"),
+        (lambda: optim.LBFGS([W1], max_iter=0), ValueError, "LBFGS: max_iter=0; it is at least 1"),
+        (lambda: optim.LBFGS([W1], history_size=1.5), DtypeError, "history_size=1.5 is not a whole number"),
+        (lambda: optim.LBFGS([W1], tolerance_grad=-1.0), ValueError, "tolerance_grad=-1.0"),
+        (lambda: optim.LBFGS([W1], line_search_fn="wolfe"), ValueError, "line_search_fn='wolfe'; it is None or"),
+        (lambda: optim.LBFGS([{"params": [W1]}, {"params": [mg.Value(1.0)]}]), ValueError, "form one group"),
+        (lambda: optim.LBFGS([W1, mg.Value(np.ones(2, np.float32))]), DtypeError, "need the same dtype"),
+        (lambda: optim.LBFGS([W1]).step(), DtypeError, r"step\(closure\) needs the closure"),
+    ],
+)
+def test_what_the_others_refuse(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
+
+
+@pytest.mark.parametrize("name", [*EVERY, "LBFGS"])
+@pytest.mark.parametrize("lr", [-0.1, float("nan"), float("inf")])
+def test_rates_that_no_optimiser_takes(name, lr):
+    with pytest.raises(ValueError, match=f"{name}: lr={lr}; it is a number of at least 0"):
+        getattr(optim, name)([W1], lr=lr)
+
+
 @pytest.mark.parametrize("betas", [0.9, (0.9, 0.99, 0.999), None])
 def test_betas_are_a_pair(betas):
     with pytest.raises(DtypeError, match="betas is a pair"):
@@ -508,7 +514,7 @@ def bad_setting(p, optimizer):
     ],
 )
 @pytest.mark.parametrize("same_group", [False, True])
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), optim.Adam], ids=["SGD", "Adam"])
+@every_optimiser
 def test_a_step_that_fails_has_updated_nothing(spoil, error, text, same_group, make):
     """Whatever is wrong with the last parameter, the first ones must not have moved, nor their memory."""
     a, c, b = mg.Value([1.0, 2.0], label="a"), mg.Value(4.0, label="c"), mg.Value([3.0], label="b")
@@ -554,6 +560,115 @@ def test_an_optimiser_without_a_rule_says_so():
     w.grad = np.ones(1)
     with pytest.raises(TypeError, match="no update rule"):
         optim.Optimizer([w], {"lr": 0.1}).step()
+
+
+# -------------------------------------------------------------------------------------------------------------- L-BFGS
+def lbfgs(ps, **settings):
+    """An optimiser and the closure of Rosenbrock's valley in two parameters, an array and a scalar."""
+    optimizer = optim.LBFGS(ps, line_search_fn="strong_wolfe", **settings)
+    x, y = ps
+
+    def closure():
+        optimizer.zero_grad()
+        loss = ((1.0 - x) ** 2).sum() + 100.0 * ((y - x * x) ** 2).sum()
+        loss.backward()
+        return loss
+
+    return optimizer, closure
+
+
+def test_lbfgs_finds_the_minimum_of_an_array_and_a_scalar_together():
+    x, y = mg.Value([-1.2]), mg.Value(1.0)
+    optimizer, closure = lbfgs([x, y], max_iter=100, tolerance_change=1e-14)
+    assert optimizer.step(closure).item() == pytest.approx(24.2)
+    assert (x.data.item(), y.data) == pytest.approx((1.0, 1.0), abs=1e-8)
+    assert type(y.data) is float
+
+
+@pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
+def test_lbfgs_solves_a_quadratic_of_n_dimensions_in_a_few_more_than_n_steps(line_search):
+    """Row 61: with exact steps it is conjugate gradients, n steps; with Wolfe's a few more."""
+    w, H = mg.Value(np.ones(5)), np.diag([1.0, 2.0, 3.0, 4.0, 5.0])
+    optimizer = optim.LBFGS([w], max_iter=25, max_eval=100, line_search_fn=line_search, tolerance_change=1e-30)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = 0.5 * w @ H @ w
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert np.abs(w.data).max() < 1e-6
+
+
+@pytest.mark.parametrize("through_a_file", [False, True])
+def test_lbfgs_continues_bit_for_bit(through_a_file, tmp_path):
+    def start():
+        ps = [mg.Value([-1.2]), mg.Value(1.0)]
+        return ps, *lbfgs(ps, max_iter=4, history_size=3)
+
+    (whole, a, f), (half, b, g), (other, c, h) = start(), start(), start()
+    for _ in range(5):
+        a.step(f)
+    for _ in range(2):
+        b.step(g)
+    c.step(h)
+    state = b.state_dict()
+    if through_a_file:
+        mg.save(tmp_path / "run.npz", state)
+        state = mg.load(tmp_path / "run.npz")
+    for p, q in zip(other, half, strict=True):
+        p.data = np.copy(q.data) if q.ndim else q.data
+    c.load_state_dict(state)
+    b.step(g)  # the state is a copy
+    for _ in range(3):
+        c.step(h)
+    assert (other[0].data.item(), other[1].data) == (whole[0].data.item(), whole[1].data)
+
+
+def test_a_closure_that_fails_in_the_line_search_changes_nothing():
+    ps = [mg.Value([-1.2]), mg.Value(1.0)]
+    optimizer, closure = lbfgs(ps, max_iter=3)
+    optimizer.step(closure)
+    before, numbers, calls = optimizer.state_dict()["state"], (ps[0].data.copy(), ps[1].data), 0
+
+    def failing():
+        nonlocal calls
+        calls += 1
+        return 1 // 0 if calls == 3 else closure()
+
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step(failing)
+    assert (ps[0].data, ps[1].data) == numbers
+    after = optimizer.state_dict()["state"]
+    assert (after[0]["n_iter"], after[0]["func_evals"]) == (before[0]["n_iter"], before[0]["func_evals"])
+    np.testing.assert_array_equal(after[0]["d"], before[0]["d"])
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda m: m.update(d=np.ones(3)), r"LBFGS: d has shape \(3,\), not \(2,\)"),
+        (lambda m: m["old_dirs"].append(np.ones(5)), r"old_dirs has shape \(5,\)"),
+        (lambda m: m["old_dirs"].append(np.ones(2)), "are pairs; there are more of one"),
+        (lambda m: m.pop("H_diag"), "the memory is .*H_diag"),
+        (lambda m: m.update(n_iter=-1), "n_iter=-1"),
+        (lambda m: m.update(t="far"), "t='far' is not a number"),
+    ],
+)
+def test_an_lbfgs_state_that_does_not_fit_changes_nothing(change, text):
+    ps = [mg.Value([-1.2]), mg.Value(1.0)]
+    optimizer, closure = lbfgs(ps)
+    optimizer.step(closure)
+    before, state = optimizer.state_dict(), optimizer.state_dict()
+    state["param_groups"][0]["lr"] = 0.5
+    state["state"][0]["prev_loss"] = -7.0
+    change(state["state"][0])
+    with pytest.raises((ValueError, TypeError), match=text):
+        optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert after["state"][0]["prev_loss"] == before["state"][0]["prev_loss"]
 
 
 # ------------------------------------------------------------------------------------------------------- live graphs
