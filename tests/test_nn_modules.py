@@ -400,7 +400,9 @@ def test_a_shared_parameter_counts_once_and_is_saved_under_each_name():
     assert [n for n, _ in model.named_parameters()] == ["encode.weight"]
     state = model.state_dict()
     assert list(state) == ["encode.weight", "decode.weight", "again.weight"]
-    assert model.summary(np.ones((1, 3))).parameters == 9
+    table = model.summary(np.ones((1, 3)))
+    assert table.parameters == 9
+    assert [row.parameters for row in table.rows] == [0, 9, 0]
     model.load_state_dict({name: np.eye(3) for name in state})
     assert model.decode.weight is model.encode.weight
     assert np.array_equal(model(np.ones(3)).data, np.ones(3))

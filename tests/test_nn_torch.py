@@ -307,7 +307,7 @@ SPREAD = {
     "Linear": lambda n: n.Linear(4, 300),
     "Conv2d": lambda n: n.Conv2d(4, 60, 3),
     "Conv1d": lambda n: n.Conv1d(4, 80, 5, groups=2),
-    "RNNCell": lambda n: n.RNNCell(300, 256),
+    "RNNCell": lambda n: n.RNNCell(100, 256),
     "Embedding": lambda n: n.Embedding(300, 40),
 }
 
