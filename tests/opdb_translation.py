@@ -337,10 +337,16 @@ def cross_entropy(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Any:  # fmt: skip
-    refuse(weight is not None or label_smoothing, "class weights and smoothed labels")
-    refuse(len(shape_of(input)) != 2 or isinstance(target, mg.Value), "labels other than one class per row")
-    refuse(np.any(target == ignore_index), "ignored labels")
-    return functional.cross_entropy(input, target, reduction)
+    refuse(isinstance(target, mg.Value) or target.dtype.kind == "f", "targets that are no probabilities")
+    refuse(weight is not None and np.min(raw(weight)) < 0, "weights below 0")
+    return functional.cross_entropy(
+        input, target, weight if weight is None else raw(weight), reduction=reduction, ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )  # fmt: skip
+
+
+def raw(x: Any) -> Any:
+    return x.data if isinstance(x, mg.Value) else x
 
 
 def same(*names: str) -> dict[str, Any]:
