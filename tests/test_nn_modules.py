@@ -666,3 +666,14 @@ def test_support_vectors():
     assert several.support_(points, [0, 0, 1, 1]).tolist() == [1, 3]
     with pytest.raises(DtypeError, match=r"labels are -1 or \+1, not 0"):
         svm.support_(X, [0, 1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("layer", [nn.LayerNorm(3), nn.BatchNorm1d(3)])
+def test_numbers_whose_squares_overflow_are_normalised(layer: nn.Module) -> None:
+    x = np.array([[1.0, 2.0, 4.0], [2.0, 5.0, 3.0]])
+    small, large = mg.Value(x * 1e10), mg.Value(x * 1e200)
+    outs = layer(small), layer(large)
+    np.testing.assert_allclose(outs[1].data, outs[0].data, rtol=1e-12)
+    for out in outs:
+        (out * out * out).sum().backward()
+    np.testing.assert_allclose(large.grad * 1e190, small.grad, rtol=1e-3, atol=1e-20)

@@ -46,7 +46,8 @@ def share(g: Any, out: Any, x: Any, axis: Any = None, keepdims: bool = False) ->
 
 def top(x: Any, axis: Any) -> Any:
     """The largest number along `axis`, or 0 where that is infinite: what the softmax family subtracts first."""
-    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    floats = np.result_type(x, np.float32)  # whole numbers have no -inf to start from
+    largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf, dtype=floats)
     finite = np.isfinite(largest)
     return largest if np.logical_and.reduce(finite, axis=None) else np.where(finite, largest, 0.0)
 

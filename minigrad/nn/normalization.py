@@ -16,6 +16,20 @@ from .module import Module, Parameter
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
 
 
+def spread(centred: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """sqrt(mean(centred²) + eps).  Where the squares would overflow, of numbers scaled by a power of two.
+
+    The scale cancels out, and so counts as a constant in the derivative.
+    """
+    largest = np.max(np.abs(raw(centred)), initial=0.0)
+    scale = 1.0
+    if largest > np.sqrt(np.finfo(centred.dtype).max) / 1e6:
+        scale = float(2.0 ** np.frexp(largest)[1]) if np.isfinite(largest) else 1.0
+    scaled = centred / scale if scale != 1.0 else centred
+    deviation = sqrt(mean(scaled * scaled, axis=axes, keepdims=True) + eps / scale / scale)
+    return deviation * scale if scale != 1.0 else deviation
+
+
 class BatchNorm(Module):
     """What `BatchNorm1d` and `BatchNorm2d` share."""
 
@@ -61,12 +75,15 @@ class BatchNorm(Module):
                 )
             centre = mean(x, axis=others, keepdims=True)
             centred = x - centre
-            variance = mean(centred * centred, axis=others, keepdims=True)
+            deviation = spread(centred, others, self.eps)
             if self.running_mean is not None:
-                self.follow(raw(centre).reshape(-1), raw(variance).reshape(-1) * (n / (n - 1)))
+                with np.errstate(over="ignore"):
+                    variance = np.mean(np.square(raw(centred)), axis=others)
+                self.follow(raw(centre).reshape(-1), variance * (n / (n - 1)))
         else:
-            centred, variance = x - self.running_mean.reshape(per_channel), self.running_var.reshape(per_channel)
-        out = centred / sqrt(variance + self.eps)
+            centred = x - self.running_mean.reshape(per_channel)
+            deviation = sqrt(self.running_var.reshape(per_channel) + self.eps)
+        out = centred / deviation
         if self.weight is None:
             return out
         return out * reshape(self.weight, per_channel) + reshape(self.bias, per_channel)
@@ -150,7 +167,7 @@ class LayerNorm(Module):
             raise ShapeError(f"LayerNorm: {describe(x)}: x ends in {self.normalized_shape}, not {shape_of(x)}.")
         last = tuple(range(-n, 0))
         centred = x - mean(x, axis=last, keepdims=True)
-        out = centred / sqrt(mean(centred * centred, axis=last, keepdims=True) + self.eps)
+        out = centred / spread(centred, last, self.eps)
         out = out if self.weight is None else out * self.weight
         return out if self.bias is None else out + self.bias
 
