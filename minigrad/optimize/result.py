@@ -14,7 +14,7 @@ __all__ = ["OptimizeResult"]
 class OptimizeResult:
     """Where a run ended, under SciPy's names, and the points on its way.
 
-    `x`, `jac` (the gradient there) and the rows of `path`, (nit + 1, *shape of x), have the shape of `x0`; a float
+    `x`, `jac` (the gradient there) and the rows of `path` have the shape of `x0`; a float
     stays a float.  `success` is False where the run ended elsewhere than it was meant to, and `message` says why and
     what to try.  `multipliers` belong to the constraints, where there are some.
 

@@ -21,7 +21,7 @@ __all__ = [
 
 
 def momentum_matrix(alpha: float, beta: float, lam: Any) -> np.ndarray:
-    """R, of shape (*shape of lam, 2, 2), which takes (y, x) to the next step.
+    """R, 2×2 for each λ, so of shape (..., 2, 2), which takes (y, x) to the next step.
 
     >>> momentum_matrix(0.5, 0.5, 2.0)
     array([[ 0.5 ,  2.  ],
