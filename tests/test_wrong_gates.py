@@ -372,3 +372,17 @@ def test_a_hand_written_sum_over_a_stretched_axis() -> None:
 
     with pytest.raises(GradcheckError, match=r"(?s)argument 1\[0\].*not un-broadcast: an input \(3,\).*first"):
         mg.gradcheck(f, MATRIX, VECTOR)
+
+
+def test_a_rule_that_uses_a_wrong_gate() -> None:
+    slope = mg.Gate("slope", lambda x: 3.0 * x * x, local=[lambda out, x: -6.0 * x])
+    cube = mg.Gate("cube", lambda x: x**3, local=[lambda out, x: slope(x)])
+    words = "'cube'.*in second order only.*uses a gate that is wrong.*'slope'.*the sign"
+    with pytest.raises(GradcheckError, match=words):
+        mg.gradcheck(cube, 1.3, order=2)
+
+
+@pytest.mark.parametrize(("gate", "x"), [(mg.arcsin, 1.0), (mg.arccosh, 1.0), (mg.cbrt, 0.0)])
+def test_a_slope_that_is_not_finite_is_no_mistake_of_the_gate(gate: mg.Gate, x: float) -> None:
+    with pytest.raises(GradcheckError, match="not finite at this point, and so has no slope"):
+        mg.gradcheck(gate, x, order=2)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..convert import describe, shape_of
+from ..convert import describe, ieee, shape_of
 from ..errors import GradientError
 from ..gates import REGISTRY
 from ..tree import tree_leaves
@@ -114,7 +114,7 @@ def alone(gate: Suspect, order: int) -> str | None:
     where = f"The {gate}, checked alone, is wrong on {gate.wire(k)}"
     if found.kind == "forward" or found.order == 2:
         which = "in forward mode" if found.kind == "forward" else "in second order"
-        return f"{where}, {which} only. Likely mistake: {unrecorded(gate, gate.wires[k])}"
+        return f"{where}, {which} only. {unrecorded(gate, gate.wires[k])}"
     words = "Check it on small arrays to learn the likely mistake."
     if small([*gate.points, *tree_leaves(gate.node._raw)]):
         words = likely_mistake(gate.call, gate.points, k, gate.gate, gate.wires)
@@ -139,7 +139,7 @@ def refused(gate: Suspect) -> str | None:
 
 
 def unrecorded(gate: Suspect, i: int) -> str:
-    """Which number the rule of wire i takes out of the graph, so that the derivative of the derivative is lost.
+    """Why the derivative of the rule of wire i is wrong: mostly, which number the rule takes out of the graph.
 
     A rule is a function like any other, of the upstream gradient, the output and the inputs: its gradient is checked.
     """
@@ -152,20 +152,26 @@ def unrecorded(gate: Suspect, i: int) -> str:
     points = [inputs[j] for j in moving]
 
     def sent(*xs: Any) -> Any:
-        parts = rule(*replaced(inputs, moving, xs), **params)
+        parts = ieee(rule, tuple(replaced(inputs, moving, xs)), params)
         return parts if gate.gate.arity is not None else parts[i]
 
     try:
         plain, recorded = sent(*points), sent(*map(Value, points))
+        if not np.isfinite(raw(plain)).all():
+            return f"Its {statement} is not finite at this point, and so has no slope to check: take another point."
+        for inner in gates_behind(sent, points):
+            if cause := alone(inner, 1):
+                return f"Its {statement} uses a gate that is wrong itself. {cause}"
         if isinstance(recorded, Value) and not np.allclose(raw(recorded), raw(plain), rtol=1e-9, equal_nan=True):
-            return f"its {statement} gives other numbers on Values than on raw numbers, so the recorded rule is wrong."
+            return f"Its {statement} gives other numbers on Values than on raw numbers, so the recorded rule is wrong."
         found = compare(sent, points, 1, mode="full").mistake
     except (GradientError, TypeError, ValueError, AttributeError):
-        return f"its {statement} computes with raw numbers (.data, float(), math or plain NumPy arrays). {RECORD}"
+        raw_numbers = ".data, float(), math or plain NumPy arrays"
+        return f"Likely mistake: its {statement} computes with raw numbers ({raw_numbers}). {RECORD}"
     lost = f"loses how it depends on {names[moving[found.argument]]}" if found else "can't be recorded"
     return (
-        f"its {statement} {lost}: it computes with raw numbers there (.data, float(), .detach(), a stored array), "
-        f"which are constants for the second derivative. {RECORD}"
+        f"Likely mistake: its {statement} {lost}: it computes with raw numbers there (.data, float(), .detach(), a "
+        f"stored array), which are constants for the second derivative. {RECORD}"
     )
 
 
