@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PROBLEMS", "Chain", "Training"]
+__all__ = ["PROBLEMS", "Chain", "Training", "Update"]
 
 
 @dataclass
@@ -55,6 +55,22 @@ class Chain:
     lr: float = 1e-9
 
 
+@dataclass
+class Update:
+    """Adam's update of these parameters with these gradients, no model.  A step returns the first number after it."""
+
+    parameters: list[np.ndarray]
+    gradients: list[np.ndarray]
+    lr: float = 1e-3
+
+
+def hundred() -> Update:
+    """The weights and biases of 50 layers of 8 units: 3600 numbers in 100 parameters."""
+    rng = np.random.default_rng(100)
+    shapes: list[tuple[int, ...]] = [(8, 8), (8,)] * 50
+    return Update([rng.normal(size=shape) for shape in shapes], [rng.normal(size=shape) for shape in shapes])
+
+
 def moons() -> Training:
     """micrograd's demo: MLP(2, [16, 16, 1]) on 100 points of two moons, hinge loss and L2, float64."""
     rng = np.random.default_rng(1337)
@@ -91,4 +107,5 @@ PROBLEMS: dict[str, Callable[[], Any]] = {
     "T1wd": lambda: replace(moons(), l2=0.0, weight_decay=2e-4),  # the L2 term left to the optimiser
     "T2": lambda: classes([64, 128, 64, 10], batch=64),
     "T3": lambda: classes([784, 256, 128, 10], batch=128),
+    "O100": hundred,
 }

@@ -38,6 +38,7 @@ GOALS = [
     ("T1", "PyTorch", "minigrad, one L2 gate", 3.0),
     ("T2", "PyTorch", "minigrad", 3.0),
     ("T3", "PyTorch", "minigrad", 1.3),
+    ("O100", "PyTorch", "minigrad", 5.0),
     *[(workload, name, "minigrad", 1.0) for workload in ("S2", "T1", "T2", "T3") for name in ("autograd", "MyGrad")],
 ]
 README = Path(__file__).parent / "README.md"
@@ -47,7 +48,7 @@ START, END = "<!-- results: written by python -m benchmarks --write -->", "<!-- 
 # -------------------------------------------------------------------------------------------------------- in the worker
 def register() -> None:
     """Fill PEERS.  These modules import NumPy, so the workers import them, after the threads are set."""
-    from . import scalar, tensor  # noqa: F401
+    from . import optimizer, scalar, tensor  # noqa: F401
 
 
 def work(pipe: Any, workload: str, name: str) -> None:
@@ -203,6 +204,17 @@ def chain() -> str:
     return "\n".join(lines + [f"| {what} | {x:.3g} | {limits.get(what, '')} |" for what, x in numbers.items()])
 
 
+def updates() -> str:
+    from .optimizer import updates
+
+    lines = ["### Row 38: a minibatch update and the number of examples", ""]
+    lines += ["| examples | per update |", "| ---: | ---: |"]
+    times = alone(updates)
+    few, many = times.values()
+    lines += [f"| {examples:,} | {duration(seconds)} |" for examples, seconds in times.items()]
+    return "\n".join([*lines, "", f"A hundred times the examples: {many / few - 1.0:+.0%} (goal: within 20 %)."])
+
+
 def machine() -> str:
     """What the numbers depend on."""
     versions = [f"Python {platform.python_version()}"]
@@ -222,7 +234,7 @@ def machine() -> str:
 def main() -> None:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=layout)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="S1 S2 T1 T1wd T2 T3, or chain; default: all")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="S1 S2 T1 T1wd T2 T3 O100, chain, or updates")
     parser.add_argument("--peers", nargs="+", help="only peers whose name contains one of these (minigrad always runs)")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--block", type=float, default=0.3, help="seconds per block")
@@ -233,12 +245,13 @@ def main() -> None:
     for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # the workers inherit it
     register()
-    if unknown := set(options.workloads) - {*PEERS, "chain"}:
-        parser.error(f"no workload {sorted(unknown)}; there are {[*PEERS, 'chain']}")
+    alone_standing = {"chain": chain, "updates": updates}
+    if unknown := set(options.workloads) - {*PEERS, *alone_standing}:
+        parser.error(f"no workload {sorted(unknown)}; there are {[*PEERS, *alone_standing]}")
     texts, results = [], {}
-    for workload in options.workloads or [*PEERS, "chain"]:
-        if workload == "chain":
-            texts.append(chain())
+    for workload in options.workloads or [*PEERS, *alone_standing]:
+        if workload in alone_standing:
+            texts.append(alone_standing[workload]())
         else:
             names = [
                 name

@@ -62,7 +62,8 @@ def get_total_norm(gradients: Iterable[Any], norm_type: float = 2.0) -> float:
     if not number("get_total_norm: norm_type", norm_type) > 0:
         raise ValueError(f"get_total_norm: norm_type={norm_type}; it is a number above 0, or inf.")
     flat = np.concatenate([np.zeros(1), *[np.ravel(g) for g in gradients]], dtype=np.float64)
-    norm = float(np.linalg.norm(flat, norm_type))
+    with np.errstate(over="ignore", under="ignore"):
+        norm = float(np.linalg.norm(flat, norm_type))
     if 1e-140 < norm < math.inf or norm != norm:
         return norm
     size = float(np.abs(flat).max())  # squares of 1e200 are inf, of 1e-200 they are 0: divide before
