@@ -228,6 +228,22 @@ def test_a_trust_region_grows_where_the_model_is_right() -> None:
     assert found.success
 
 
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_step_in_the_ball_is_its_best_point(hard: bool, rng: np.random.Generator) -> None:
+    from minigrad.optimize.newton_methods import best_in_ball
+
+    for _ in range(20):
+        eigenvalues, g, radius = np.sort(rng.normal(size=3)), rng.normal(size=3), rng.uniform(0.1, 3.0)
+        if hard:
+            g[0] = 0.0  # no slope along the lowest eigenvector
+        p = best_in_ball(eigenvalues, g, radius)
+        assert np.linalg.norm(p) <= radius * (1.0 + 1e-9)
+        others = rng.normal(size=(5000, 3))
+        others *= radius * rng.random((5000, 1)) ** (1.0 / 6.0) / np.linalg.norm(others, axis=1, keepdims=True)
+        model = lambda p: p @ g + 0.5 * (p * p) @ eigenvalues  # noqa: E731, B023
+        assert model(p) <= model(others).min() + 1e-9
+
+
 def test_newton_cg_goes_down_where_f_bends_down_along_the_gradient() -> None:
     found = optimize.newton_cg(saddle, [0.0, 0.5])
     assert found.success
@@ -552,6 +568,30 @@ def test_too_long_a_step_diverges_and_says_so() -> None:
     assert not found.success
     assert "shorter steps" in found.message
     assert np.isfinite(found.path[:-1]).all()
+
+
+def test_functions_may_return_a_raw_number_somewhere() -> None:
+    f = lambda x: (x - 1.0) ** 2 if x.data < 10.0 else math.inf  # noqa: E731
+    assert optimize.gradient_descent(f, -1e6).x == pytest.approx(1.0)
+
+
+def test_a_projection_may_write_on_its_argument() -> None:
+    start = np.array([3.0, 0.0])
+    with pytest.raises(ValueError, match="infeasible, 2 away"):
+        optimize.projected_gradient(lambda x: (x * x).sum(), start, lambda x: np.clip(x, -1.0, 1.0, out=x))
+    assert start.tolist() == [3.0, 0.0]
+
+
+def test_a_function_without_a_minimum_is_no_success() -> None:
+    for run in (optimize.gradient_descent, optimize.conjugate_gradient):
+        assert not run(lambda x: 2.0 * x, 0.0, maxiter=2000).success
+    assert not optimize.projected_gradient(lambda x: 2.0 * x[0], np.zeros(2), lambda x: x, maxiter=2000).success
+
+
+def test_an_infinite_hessian_is_an_error_in_scipys_methods_too() -> None:
+    pytest.importorskip("scipy")
+    with pytest.raises(GradientError, match="Hessian"):
+        optimize.minimize(lambda x: mg.absolute(x) ** 1.5 + x, 0.0, method="trust-exact")
 
 
 def test_too_few_steps_are_no_success() -> None:

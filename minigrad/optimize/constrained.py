@@ -46,7 +46,7 @@ def projected_gradient(
         at_least_zero("projected_gradient: step", step)
 
     def onto(x: np.ndarray) -> np.ndarray:
-        nearest = np.asarray(project(objective.shaped(x)), dtype=np.float64)
+        nearest = np.asarray(project(objective.shaped(x.copy())), dtype=np.float64)
         if nearest.shape != objective.shape or not np.isfinite(nearest).all():
             raise ShapeError(f"projected_gradient: project returned {nearest} for an x of shape {objective.shape}.")
         return nearest.reshape(-1)
@@ -74,7 +74,7 @@ def projected_gradient(
             if length < 1e-30:
                 return objective.result(path, False, "no step lowers f: is its gradient right, or is x at a kink?")
             new = onto(x - length * g)
-        length *= 2.0
+        length = min(2.0 * length, 1e8)
         path.append(new)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Objective", "Stop", "iterate", "made_of_x"]
 Step = Callable[[np.ndarray, float, np.ndarray], np.ndarray]  # (x, f(x), gradient) -> the next x
 
 
-class Stop(Exception):
+class Stop(GradientError):
     """Ends a run that can't go on; its text becomes the message of the result."""
 
 
@@ -56,7 +56,8 @@ class Objective:
         return float(np.asarray(fun).item()), np.array(slope, dtype=np.float64).reshape(-1)
 
     def value(self, x: np.ndarray) -> float:
-        return float(np.asarray(self.f(Value(self.shaped(x), requires_grad=False)).data).item())
+        out = self.f(Value(self.shaped(x), requires_grad=False))
+        return float(np.asarray(out.data if isinstance(out, Value) else out).item())
 
     def change(self, x: np.ndarray, fun: float, g: np.ndarray, move: np.ndarray) -> float:
         """f(x + move) - f(x), from the slopes at both ends where rounding hides the difference."""
