@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -804,8 +805,28 @@ def test_row_80_coordinates_matter_to_adaptive_methods() -> None:
     assert distances["adam"] > 0.3  # the readings measured .48
 
 
+# ------------------------------------------------------------------------------------------------------- 83: whitening
+def test_row_83_whitened_data_has_the_identity_as_covariance(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(200, 4)) @ np.diag([10.0, 3.0, 1.0, 0.1]) @ np.linalg.qr(rng.normal(size=(4, 4)))[0] + 5.0
+    centred, W = X - X.mean(axis=0), theory.zca_matrix(X)
+    white = centred @ W
+    np.testing.assert_allclose(white.T @ white / 200.0, np.eye(4), rtol=0.0, atol=2e-6)
+    np.testing.assert_allclose(W, W.T, atol=1e-12)
+    moved = ((white - centred) ** 2).sum()
+    for _ in range(20):  # other whitenings: turned
+        turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+        assert ((white @ turn - centred) ** 2).sum() > moved
+
+
+def test_row_83_one_step_is_enough_on_white_data(rng: np.random.Generator) -> None:
+    X, y = rng.normal(size=(200, 4)) * [10.0, 3.0, 1.0, 0.1], rng.normal(size=200)
+    white = (X - X.mean(axis=0)) @ theory.zca_matrix(X, eps=0.0)
+    assert theory.condition_number(white.T @ white) == pytest.approx(1.0, rel=1e-9)
+    path = train(lambda w: ((white @ w - y) ** 2).mean(), np.zeros(4), sgd(0.5), 1)
+    np.testing.assert_allclose(path[1], np.linalg.lstsq(white, y)[0], rtol=1e-9)
+
+
 # ----------------------------------------------------------------------------------------------------------- properties
-hypothesis = pytest.importorskip("hypothesis")
 betas = hypothesis.strategies.floats(0.0, 0.999)
 products = hypothesis.strategies.floats(1e-3, 5.0)
 
