@@ -97,7 +97,8 @@ def public_names() -> set[str]:
     names -= {f"minigrad.{name}" for name in ("abs", "amax", "amin", "mod")}  # second names, told in the text
     for part in parts:
         names |= {f"minigrad.{part}.{name}" for name in getattr(mg, part).__all__}
-    return names - {"minigrad.nn.functional", "minigrad.nn.init"}
+    modules = ("nn.functional", "nn.init", "nn.utils", "optim.lr_scheduler")
+    return names - {f"minigrad.{name}" for name in modules}
 
 
 if __name__ == "__main__":

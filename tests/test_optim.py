@@ -6,6 +6,7 @@ PyTorch's trajectories are in test_optim_torch.py, the readings' numbers in test
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -134,6 +135,113 @@ def test_adam_is_kingma_and_bas_algorithm():
         m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g * g
         w = w - 0.05 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
         np.testing.assert_allclose(path[t - 1], w, rtol=0, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------- each rule, number by number
+def adagrad(gs, lr=0.1, decay=0.2, r=0.5, eps=1e-3):
+    for t, g in enumerate(gs):
+        r += g * g
+        yield -lr / (1.0 + t * decay) * g / (math.sqrt(r) + eps)
+
+
+def rmsprop_centered(gs, lr=0.1, alpha=0.8, eps=1e-2, momentum=0.5):
+    r = a = b = 0.0
+    for g in gs:
+        r, a = alpha * r + (1.0 - alpha) * g * g, alpha * a + (1.0 - alpha) * g
+        b = momentum * b + g / (math.sqrt(r - a * a) + eps)
+        yield -lr * b
+
+
+def adadelta(gs, lr=0.5, rho=0.8, eps=1e-3):
+    r = s = 0.0
+    for g in gs:
+        r = rho * r + (1.0 - rho) * g * g
+        d = math.sqrt((s + eps) / (r + eps)) * g
+        s = rho * s + (1.0 - rho) * d * d
+        yield -lr * d
+
+
+def rprop(gs, lr=0.1, etas=(0.4, 1.5), sizes=(0.03, 0.3)):
+    s, last = lr, 0.0
+    for g in gs:
+        s = min(sizes[1], max(sizes[0], s * (etas[1] if g * last > 0 else etas[0] if g * last < 0 else 1.0)))
+        last = 0.0 if g * last < 0 else g
+        yield -s * ((last > 0) - (last < 0))
+
+
+def adamax(gs, lr=0.1, b1=0.8, b2=0.7, eps=1e-2):
+    m = u = 0.0
+    for t, g in enumerate(gs, 1):
+        m, u = b1 * m + (1.0 - b1) * g, max(b2 * u, abs(g) + eps)
+        yield -lr * m / (1.0 - b1**t) / u
+
+
+def nadam(gs, lr=0.1, b1=0.8, b2=0.9, eps=1e-2, decay=0.5):
+    m = v = 0.0
+    mu = [b1 * (1.0 - 0.5 * 0.96 ** (t * decay)) for t in range(len(gs) + 2)]
+    for t, g in enumerate(gs, 1):
+        m, v = b1 * m + (1.0 - b1) * g, b2 * v + (1.0 - b2) * g * g
+        now, soon = 1.0 - math.prod(mu[1 : t + 1]), 1.0 - math.prod(mu[1 : t + 2])
+        yield -lr * ((1.0 - mu[t]) * g / now + mu[t + 1] * m / soon) / (math.sqrt(v / (1.0 - b2**t)) + eps)
+
+
+def radam(gs, lr=0.1, b1=0.8, b2=0.9, eps=1e-2):
+    m = v = 0.0
+    rho = 2.0 / (1.0 - b2) - 1.0
+    for t, g in enumerate(gs, 1):
+        m, v = b1 * m + (1.0 - b1) * g, b2 * v + (1.0 - b2) * g * g
+        m_hat, seen = m / (1.0 - b1**t), rho - 2.0 * t * b2**t / (1.0 - b2**t)
+        if seen > 5.0:
+            r = math.sqrt((seen - 4.0) * (seen - 2.0) * rho / ((rho - 4.0) * (rho - 2.0) * seen))
+            yield -lr * m_hat * r * math.sqrt(1.0 - b2**t) / (math.sqrt(v) + eps)
+        else:
+            yield -lr * m_hat
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"),
+    [
+        (lambda p: optim.Adagrad(p, 0.1, lr_decay=0.2, initial_accumulator_value=0.5, eps=1e-3), adagrad),
+        (lambda p: optim.RMSprop(p, 0.1, alpha=0.8, eps=1e-2, momentum=0.5, centered=True), rmsprop_centered),
+        (lambda p: optim.Adadelta(p, 0.5, rho=0.8, eps=1e-3), adadelta),
+        (lambda p: optim.Rprop(p, 0.1, etas=(0.4, 1.5), step_sizes=(0.03, 0.3)), rprop),
+        (lambda p: optim.Adamax(p, 0.1, betas=(0.8, 0.7), eps=1e-2), adamax),
+        (lambda p: optim.NAdam(p, 0.1, betas=(0.8, 0.9), eps=1e-2, momentum_decay=0.5), nadam),
+        (lambda p: optim.RAdam(p, 0.1, betas=(0.8, 0.9), eps=1e-2), radam),
+    ],
+    ids=lambda x: x.__name__ if x.__name__ != "<lambda>" else "",
+)
+def test_a_rule_is_its_papers_formula(make, steps, rng):
+    gs = [*rng.normal(0.5, 1.0, 30).tolist(), 0.0, 0.001, -0.001]
+    w = mg.Value(0.0)
+    optimizer, at = make([w]), 0.0
+    for g, step in zip(gs, steps(gs), strict=True):
+        w.grad = g
+        optimizer.step()
+        at += step
+        assert w.data == pytest.approx(at, rel=1e-12, abs=1e-13)
+
+
+@every_optimiser
+def test_maximize_is_the_descent_of_the_negative(make, rng):
+    a, b = mg.Value([1.0, 2.0]), mg.Value([1.0, 2.0])
+    down, up = make([a]), make([b])
+    up.param_groups[0]["maximize"] = True
+    for g in rng.normal(size=(10, 2)):
+        a.grad, b.grad = g, -g
+        down.step()
+        up.step()
+    assert np.array_equal(a.data, b.data)
+
+
+def test_decoupled_decay_is_no_part_of_the_gradient():
+    """Lr times weight_decay of p itself, whatever the gradient's size."""
+    for make in (optim.AdamW, lambda p, **s: optim.NAdam(p, decoupled_weight_decay=True, **s)):
+        a, b = mg.Value(2.0), mg.Value(2.0)
+        a.grad = b.grad = 5.0
+        make([a], lr=0.1, weight_decay=0.0).step()
+        make([b], lr=0.1, weight_decay=0.3).step()
+        assert a.data - b.data == pytest.approx(0.1 * 0.3 * 2.0)
 
 
 # --------------------------------------------------------------------------------------------------------- parameters
