@@ -162,6 +162,8 @@ def describe(x: Any) -> str:
             return f"{np.shape(x)}"
         except ValueError:  # ragged
             pass
+    if isinstance(x, np.generic):  # np.float64(0.5) reads better as 0.5
+        x = x.item()
     shape = getattr(x, "shape", ())
     return f"{label} {shape}".strip() if shape else label or f"{x!r:.40}"
 
