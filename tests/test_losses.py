@@ -429,6 +429,9 @@ def test_logits_that_are_masked_with_minus_infinity(infinity: float) -> None:
 
 
 def test_an_answer_that_is_certain() -> None:
+    scores = mg.Value([[0.0, -np.inf], [1.0, 1.0]])
+    loss = F.cross_entropy(scores, [1, 0], weight=[2.0, 0.0], reduction="none")
+    np.testing.assert_allclose(loss.data, [0.0, 2.0 * math.log(2.0)])
     z = mg.Value([np.inf, -np.inf, np.inf])
     loss = F.binary_cross_entropy_with_logits(z, [1.0, 0.0, 0.0], reduction="none")
     assert loss.data.tolist() == [0.0, 0.0, np.inf]
@@ -568,6 +571,8 @@ MISUSE = [
     (lambda: F.cross_entropy(X, [0, 1, 5], ignore_index=0.5), DtypeError, r"ignore_index=0.5 is not a whole number"),
     (lambda: F.cross_entropy(X, [0, 1, 1], label_smoothing=1.5), ValueError, r"label_smoothing=1.5; it is .* 0 to 1"),
     (lambda: F.cross_entropy(X, [0, 1, 1], label_smoothing="a"), DtypeError, r"label_smoothing='a' is not a number"),
+    (lambda: F.cross_entropy(X, X + 0.5, ignore_index=1), ValueError, r"ignore_index=1 is for labels"),
+    (lambda: F.cross_entropy(X, np.eye(2, dtype=int)[[0, 1, 1]]), ShapeError, r"one-hot rows use y\.argmax\(axis=1\)"),
     (lambda: F.cross_entropy(1.0, 1), ShapeError, r"scores are a single number"),
     (lambda: F.nll_loss(X, [0.0, 1.0, 1.0]), DtypeError, r"nll_loss: labels are class numbers"),
     (lambda: F.nll_loss(X, [0, 1]), ShapeError, r"nll_loss: labels have shape \(2,\)"),

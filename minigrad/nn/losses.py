@@ -199,6 +199,8 @@ def cross_entropy(
     if weight is not None:
         weight = class_weights(name, weight, rows)
     if shape_of(target) == shape_of(input) and (is_value(target) or np.asarray(target).dtype.kind == "f"):
+        if ignore_index >= 0:
+            raise ValueError(f"{name}: ignore_index={ignore_index} is for labels, and the target holds probabilities.")
         own = kept = None
         each = soft_cross_entropy(rows, by_example(name, probabilities(name, input, target, axis)), weight, s)
     else:
@@ -208,7 +210,7 @@ def cross_entropy(
             each = soft_cross_entropy(rows, np.eye(rows.shape[1], dtype=rows.dtype)[labels], weight, s)
         else:
             each = negative_log_softmax(rows, labels)
-            each = each if own is None else each * own
+            each = each if own is None else expected(own, each)
     return reduce_examples(name, each, own, kept, reduction, without(input, axis))
 
 
@@ -245,7 +247,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     rows = by_example("nll_loss", input)
     each = -rows[np.arange(len(labels)), labels]
     own = None if weight is None else class_weights("nll_loss", weight, rows)[labels]
-    each = each if own is None else each * own
+    each = each if own is None else expected(own, each)
     return reduce_examples("nll_loss", each, own, kept, reduction, without(input, class_axis("nll_loss", input)))
 
 
@@ -275,7 +277,7 @@ def binary_cross_entropy_with_logits(
     if pos_weight is not None:
         positive = positive * factors(name, "pos_weight", pos_weight, input)
     each = positive + expected(1.0 - y, softplus(x))
-    return reduce(name, each if weight is None else each * factors(name, "weight", weight, input), reduction)
+    return reduce(name, each if weight is None else expected(factors(name, "weight", weight, input), each), reduction)
 
 
 class BCEWithLogitsLoss(Loss):

@@ -56,7 +56,10 @@ def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = 
     axis = class_axis(loss, input)
     wanted, classes = without(input, axis), shape[axis]
     if labels.shape != wanted:
-        raise ShapeError(f"{loss}: labels have shape {labels.shape}; scores {shape} need {wanted}: one class each.")
+        hint = f"; for one-hot rows use y.argmax(axis={axis})." if labels.shape == shape else "."
+        raise ShapeError(
+            f"{loss}: labels have shape {labels.shape}; scores {shape} need {wanted}: one class each{hint}"
+        )
     if labels.dtype.kind not in "iu" and labels.size:
         raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
     labels, kept, fit = labels.ravel(), None, all_below(labels, classes)
