@@ -299,6 +299,9 @@ def test_row_33_binary_hinge(score, expected, slope):
 
 def test_row_34_weston_and_watkins():
     assert F.multiclass_hinge_loss(mg.Value([[13.0, -7.0, 11.0]]), [0], margin=10.0).item() == 8.0
+    cat_car_frog = [[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]]  # of CS231n's lecture
+    np.testing.assert_allclose(F.multiclass_hinge_loss(cat_car_frog, [0, 1, 2], reduction="none"), [2.9, 0.0, 12.9])
+    assert F.multiclass_hinge_loss(cat_car_frog, [0, 1, 2]) == pytest.approx(5.27, abs=5e-3)
     scores = mg.Value([[-2.85, 0.86, 0.28]])
     loss = nn.MulticlassHingeLoss()(scores, [2])
     loss.backward()
