@@ -33,10 +33,10 @@ def without(x: Any, axis: int) -> tuple[int, ...]:
 
 def by_example(loss: str, input: Any) -> Any:
     """The scores as rows, one for each example: (batch, classes, ...) as (batch * ..., classes)."""
-    scores, axis = numbers(loss, input), class_axis(loss, input)
+    scores = numbers(loss, input)
     if len(scores.shape) == 2:
         return scores
-    rows = moveaxis(scores, axis, -1)
+    rows = moveaxis(scores, class_axis(loss, input), -1)
     *examples, classes = rows.shape
     return reshape(rows, (int(np.prod(examples)), classes))
 
@@ -174,20 +174,16 @@ def floats(what: str, x: Any, dtype: Any = None) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------------------- reductions
-def check_reduction(loss: str, reduction: str, *more: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        allowed = [repr(name) for name in ("mean", "sum", *more)]
-        raise ValueError(f"{loss}: reduction={reduction!r}; it is {', '.join(allowed)} or 'none'.")
-
-
 def reduce(loss: str, each: Any, reduction: str, *more: str) -> Any:
     """One number of many losses: their mean or sum, or all of them; `more` reductions are only named in the error."""
-    check_reduction(loss, reduction, *more)
     if reduction == "mean":
         if 0 in shape_of(each):
             raise ShapeError(f"{loss}: the batch is empty.")
         return mean(each)
-    return sum(each) if reduction == "sum" else each
+    if reduction in ("sum", "none"):
+        return sum(each) if reduction == "sum" else each
+    allowed = [repr(name) for name in ("mean", "sum", *more)]
+    raise ValueError(f"{loss}: reduction={reduction!r}; it is {', '.join(allowed)} or 'none'.")
 
 
 def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str, shape: tuple[int, ...]) -> Any:
@@ -195,10 +191,10 @@ def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str
 
     The mean is the sum over the sum of the kept examples' weights; of none, it is 0 / 0 = nan, as in PyTorch.
     """
-    check_reduction(loss, reduction)
     if kept is not None:
         each = select(kept, each)
         weight = kept if weight is None else kept * weight
     if reduction == "mean" and weight is not None and weight.size:
         return divide(sum(each), float(weight.sum()))
-    return reshape(each, shape) if reduction == "none" and len(shape) != 1 else reduce(loss, each, reduction)
+    each = reduce(loss, each, reduction)
+    return reshape(each, shape) if reduction == "none" and len(shape) != 1 else each
