@@ -663,6 +663,35 @@ def test_errors_are_minigrads():
         optimizer.step()
 
 
+class Signs(optim.Optimizer):
+    """An optimiser of one's own: p moves against the sign of the sum of all gradients so far."""
+
+    def __init__(self, params, rate, weight_decay=0.0):
+        super().__init__(params, {"rate": rate, "weight_decay": weight_decay})
+
+    def update(self, p, g, slots, t, group):
+        total = slots["total"]
+        total += g
+        p -= group["rate"] / t * np.sign(total)
+
+
+def test_an_optimiser_of_ones_own_is_one_rule():
+    """Groups, scalars, skipping, decay, and its memory in the state come with the base."""
+    a, b, c = mg.Value([1.0, -1.0]), mg.Value(0.0), mg.Value([5.0])
+    optimizer = Signs([{"params": [a, b]}, {"params": [c], "rate": 1.0, "weight_decay": 1.0}], rate=0.5)
+    for ga, gb, gc in (([1.0, -3.0], -2.0, [-4.0]), ([-2.0, 1.0], None, [-7.0])):
+        a.grad, b.grad, c.grad = np.array(ga), gb, np.array(gc)
+        optimizer.step()
+    assert (a.data.tolist(), b.data) == ([0.5 + 0.25, -0.5 + 0.25], 0.5)
+    assert c.data.tolist() == [4.0 + 0.5]  # 5 - sign(1), then totals 1 and 1 - 7 + 4 = -2
+    state = optimizer.state_dict()["state"]
+    assert [m["step"] for m in state.values()] == [2, 1, 2]
+    assert state[0]["total"].tolist() == [-1.0, -2.0]
+    assert repr(optimizer) == (
+        "Signs(2 parameters, rate=0.5, weight_decay=0.0; 1 parameters, rate=1.0, weight_decay=1.0)"
+    )
+
+
 def test_an_optimiser_without_a_rule_says_so():
     w = mg.Value([1.0])
     w.grad = np.ones(1)
@@ -707,6 +736,17 @@ def test_lbfgs_solves_a_quadratic_of_n_dimensions_in_a_few_more_than_n_steps(lin
 
     optimizer.step(closure)
     assert np.abs(w.data).max() < 1e-6
+
+
+def test_lbfgs_leaves_a_parameter_without_gradient_where_it_is():
+    x, y, z = mg.Value([-1.2]), mg.Value(1.0), mg.Value([3.0, 4.0])
+    closure = lbfgs([x, y])[1]
+    optim.LBFGS([x, z, y], line_search_fn="strong_wolfe").step(closure)
+    assert z.data.tolist() == [3.0, 4.0]
+    alone = [mg.Value([-1.2]), mg.Value(1.0)]
+    optimizer, closure = lbfgs(alone)
+    optimizer.step(closure)
+    assert (x.data.item(), y.data) == pytest.approx((alone[0].data.item(), alone[1].data), rel=1e-9)
 
 
 @pytest.mark.parametrize("through_a_file", [False, True])

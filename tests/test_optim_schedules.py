@@ -114,6 +114,27 @@ def test_a_group_that_is_added_later_joins():
     assert schedule.get_last_lr() == [0.025, 0.4]
 
 
+@pytest.mark.parametrize("name", ["LambdaLR", "OneCycleLR"])
+def test_one_with_settings_per_group_says_so(name):
+    optimizer = sgd(2)
+    schedule = SCHEDULES[name](optimizer)
+    rates(optimizer, schedule, 3)
+    optimizer.add_param_group({"params": [mg.Value(1.0)]})
+    before = [dict(group) for group in optimizer.param_groups]
+    with pytest.raises(ValueError, match=f"{name}: made for 2 groups, and now there are 3: make a new schedule"):
+        schedule.step()
+    assert (schedule.last_epoch, optimizer.param_groups) == (3, before)
+
+
+def test_a_function_that_fails_leaves_the_schedule_where_it_was():
+    optimizer = sgd(2)
+    schedule = lr_scheduler.LambdaLR(optimizer, [lambda t: 0.5**t, lambda t: 1.0 / (2 - t)])
+    rates(optimizer, schedule, 1)
+    with pytest.raises(ZeroDivisionError):
+        schedule.step()
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (1, [0.05, 0.05])
+
+
 def test_a_schedule_of_ones_own_is_one_rule():
     class Root(lr_scheduler.LRScheduler):
         def rate(self, lr, base, t):

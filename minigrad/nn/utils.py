@@ -73,8 +73,9 @@ def get_total_norm(gradients: Iterable[Any], norm_type: float = 2.0) -> float:
 def scale(parameters: list[Value], factor: float) -> None:
     """Multiply all gradients by `factor`, unless it is 1 or more."""
     if not factor >= 1.0:
-        for p in parameters:
-            p.grad = p.grad * factor
+        with np.errstate(invalid="ignore"):
+            for p in parameters:
+                p.grad = p.grad * factor
 
 
 def with_gradient(function: str, parameters: Value | Iterable[Value]) -> list[Value]:

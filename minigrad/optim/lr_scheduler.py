@@ -59,15 +59,29 @@ class LRScheduler:
                 stacklevel=2,
             )
         self.last_epoch += 1
-        self.set_rates()
+        try:
+            self.set_rates()
+        except BaseException:
+            self.last_epoch -= 1
+            raise
 
     def set_rates(self) -> None:
+        """Give each group the rate of `last_epoch`: all, or on an error none."""
         groups = self.optimizer.param_groups
         for group in groups:
             group.setdefault("initial_lr", group["lr"])
         rates = [self.rate(group["lr"], group["initial_lr"], self.last_epoch) for group in groups]
         for group, lr in zip(groups, rates, strict=True):
             group["lr"] = lr
+
+    def groups(self, count: int) -> list[Group]:
+        """The groups of the optimizer, if there are as many as this schedule has settings for."""
+        groups = self.optimizer.param_groups
+        if len(groups) != count:
+            raise ValueError(
+                f"{type(self).__name__}: made for {count} groups, and now there are {len(groups)}: make a new schedule."
+            )
+        return groups
 
     def get_last_lr(self) -> list[float]:
         """The rate of each group."""
@@ -106,9 +120,8 @@ class LambdaLR(LRScheduler):
         super().__init__(optimizer)
 
     def set_rates(self) -> None:
-        groups = self.optimizer.param_groups
         factors = [factor(self.last_epoch) for factor in self.lr_lambdas]
-        for group, factor in zip(groups, factors, strict=True):
+        for group, factor in zip(self.groups(len(factors)), factors, strict=True):
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * factor
 
@@ -317,14 +330,13 @@ class OneCycleLR(LRScheduler):
 
     def set_rates(self) -> None:
         if self.last_epoch > self.total_steps:
-            self.last_epoch -= 1
             raise ValueError(f"OneCycleLR: step() was called more than total_steps={self.total_steps} times.")
-        for i, group in enumerate(self.optimizer.param_groups):
-            group["lr"] = self.between(self.lrs[i])
+        for group, lr, momentum in zip(self.groups(len(self.lrs)), self.lrs, self.momenta, strict=True):
+            group["lr"] = self.between(lr)
             if self.cycle_momentum and "betas" in group:
-                group["betas"] = (self.between(self.momenta[i]), *group["betas"][1:])
+                group["betas"] = (self.between(momentum), *group["betas"][1:])
             elif self.cycle_momentum:
-                group["momentum"] = self.between(self.momenta[i])
+                group["momentum"] = self.between(momentum)
 
     def between(self, corners: list[float]) -> float:
         """The point of the curve through these corners where we are."""

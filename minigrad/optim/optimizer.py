@@ -195,6 +195,13 @@ class Optimizer:
                 else:
                     p.grad = 0.0 if isinstance(p.grad, float) else np.zeros_like(p.grad)
 
+    def __repr__(self) -> str:
+        def describe(group: Group) -> str:
+            settings = ", ".join([f"{name}={x}" for name, x in group.items() if name not in ("params", "initial_lr")])
+            return f"{len(group['params'])} parameters, {settings}"
+
+        return f"{type(self).__name__}({'; '.join([describe(group) for group in self.param_groups])})"
+
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1.
 
@@ -205,7 +212,8 @@ class Optimizer:
     def check(self, group: Group) -> None:
         """Raise `DtypeError` or `ValueError` for settings of the wrong kind or out of range."""
         for name in self.at_least_zero:
-            at_least_zero(f"{type(self).__name__}: {name}", group[name])
+            if name in group:
+                at_least_zero(f"{type(self).__name__}: {name}", group[name])
         for name in self.pairs:
             if np.shape(group[name]) != (2,):
                 raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is a pair of numbers.")
