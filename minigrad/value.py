@@ -175,7 +175,8 @@ class Gate:
         node = new_value(out)
         if True in needs and (mode := recording.get()):
             node._requires_grad, node.gate = True, self
-            if self.local is not None and not params and type(out) is float and only_floats(map(type, args)):
+            plain = self.local is not None and not params and len(args) == len(wires)
+            if plain and type(out) is float and only_floats(map(type, args)):
                 node._keep_locals(self, wires, args, all(needs) and len(needs) == len(wires))
             else:
                 node._saved = (wires, (out, *args), params)

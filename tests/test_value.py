@@ -954,3 +954,17 @@ def test_contributions_of_gates_that_mix_elements() -> None:
     np.testing.assert_array_equal(to_b, A.data.T @ [1.0, 2.0])
     assert (A * 2.0).contributions() == (None, None)
     assert mg.neuron([mg.Value(2.0), mg.Value(3.0), mg.Value(1.0)]).contributions() == (None,) * 3
+
+
+@pytest.mark.parametrize(
+    ("f", "same"),
+    [
+        (lambda x: mg.clip(x, -0.3, 0.3) * x, lambda x: mg.clip(x, a_min=-0.3, a_max=0.3) * x),
+        (lambda x: mg.softplus(x, 3.0), lambda x: mg.softplus(x, beta=3.0)),
+        (lambda x: mg.elu(x, 0.5), lambda x: mg.elu(x, alpha=0.5)),
+    ],
+)
+def test_a_parameter_by_position_is_there_in_second_order(f: Any, same: Any) -> None:
+    for x in (0.2, 0.7, -0.4):
+        assert mg.grad(mg.grad(f))(x) == mg.grad(mg.grad(same))(x)
+        assert mg.grad(f)(x) == mg.grad(same)(x)
