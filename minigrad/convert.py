@@ -189,12 +189,19 @@ REMEDIES = {  # for parts of NumPy's and Python's texts
 }
 
 
+def variables(gate: Any) -> tuple[str, ...]:
+    code = getattr(getattr(gate, "forward", None), "__code__", None)
+    return code.co_varnames if code is not None else ()
+
+
 def explained(gate: Any, error: Exception, inputs: tuple[Any, ...]) -> Exception:
     """A failure of a gate in words that name the gate, the labels, the shapes, and what to do."""
     between = f" {gate.symbol} " if gate.symbol in "+-*/**@//" else ", "
-    text = re.sub(r"^\S+\(\) ", "", str(error))  # lambda() got an unexpected keyword ...
+    text = re.sub(r"^\S+\(\) ", "", str(error)).strip()  # lambda() got an unexpected keyword ...
     if type(error) is ValueError and gate.hint is not None:
         text = gate.hint(*[shape_of(x) for x in inputs])
+    elif "positional arguments but" in text and "axis" not in variables(gate):
+        pass
     elif remedy := next((remedy for part, remedy in REMEDIES.items() if part in text), ""):
         text += f"; {remedy}."
     kind = type(error)

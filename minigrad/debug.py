@@ -69,10 +69,10 @@ class Watch:
         for x in node.inputs:
             learnt = isinstance(x, Value) and x.requires_grad
             if trouble(x) == "nan" or (trouble(x) and learnt):
-                raise AnomalyError(f"{name_of(node)}: its input {shown(x)} came in from outside. In {line}")
+                raise AnomalyError(f"{name_of(node)}: its input {shown(x)} came in from outside like that. In {line}")
             if trouble(x) == kind == "infinity":
                 return
-        raise AnomalyError(f"{name_of(node)}: the first {kind}. {inputs_of(node)} In {line}")
+        raise AnomalyError(f"{name_of(node)}: the first {kind}{place(node.data)}. {inputs_of(node)} In {line}")
 
     def walks(self, order: list[Value]) -> None:
         """A backward pass is about to go over these gates."""
@@ -147,6 +147,13 @@ def inputs_of(node: Value) -> str:
 def shown(x: Any) -> str:
     label = getattr(x, "label", "")
     return f"{label} = {numbers(x)}" if label else numbers(x)
+
+
+def place(x: Any) -> str:
+    """Where the first number that is not finite stands, in an array."""
+    if not isinstance(x, np.ndarray) or not x.ndim:
+        return ""
+    return f", at [{', '.join(map(str, np.argwhere(~np.isfinite(x))[0].tolist()))}]"
 
 
 def numbers(x: Any) -> str:

@@ -28,6 +28,14 @@ def check_rules(name: Any, forward: Any, local: Any, vjp: Any) -> None:
             raise TypeError(f"Gate {name!r}: a derivative is a function or (local=) a number, not {rules!r:.50}")
 
 
+PAIRS = {
+    "max": " (of two values: mg.maximum(a, b))",
+    "min": " (of two values: mg.minimum(a, b))",
+    "concatenate": ": concatenate([a, b]) takes a list",
+    "stack": ": stack([a, b]) takes a list",
+}
+
+
 def check_parameters(gate: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
     """A `Value` where a gate has no wire would lose its gradient; so would one more wire than derivatives."""
     if params and isinstance(gate.forward, np.ufunc):
@@ -41,7 +49,7 @@ def check_parameters(gate: Any, inputs: tuple[Any, ...], params: dict[str, Any])
     if any(map(is_value, beyond)):
         raise TypeError(
             f"has {gate.arity or 'no such'} wire(s); a parameter is a raw number, through which no gradient flows: "
-            "use v.data, or a gate that has a wire for it."
+            f"use v.data, or a gate that has a wire for it{PAIRS.get(gate.name, '')}."
         )
 
 
@@ -73,13 +81,13 @@ def check_count(gate: Any, parts: Any, wires: tuple[Any, ...]) -> None:
         raise GradientError(f"{gate.name}: its derivative has {len(parts)} entries, for {len(wires)} wires.")
 
 
-def check_elementwise(gate: Any, out: Any, d: Any, x: Any, wires: tuple[Any, ...]) -> None:
+def check_elementwise(gate: Any, what: str, x: Any, wires: tuple[Any, ...]) -> None:
     """Of a user's gate: its numbers and slopes must belong to numbers of its inputs, or un-broadcasting hides it."""
     shape = np.broadcast_shapes(*map(shape_of, wires))
-    if shape_of(out) != shape or shape_of(d) not in ((), shape):
+    if shape_of(x) != shape and (what == "result" or shape_of(x) != ()):
         raise GradientError(
-            f"{gate.name}: not elementwise. The inputs broadcast to shape {shape}, the result has {shape_of(out)}, "
-            f"its slope for {describe(x)} shape {shape_of(d)}. State it as vjp=, which may mix elements."
+            f"{gate.name}: not elementwise: {', '.join(map(describe, wires))} broadcast to {shape}, and its {what} "
+            f"has shape {shape_of(x)}. State it as vjp=[lambda g, out, ...], which may mix elements."
         )
 
 

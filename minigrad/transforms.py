@@ -115,6 +115,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
     >>> grad(lambda p: p["w"] * p["w"] + p["b"])({"w": 3.0, "b": 1.0})
     {'w': 6.0, 'b': 1.0}
     """
+    check_argnums("grad", argnums)
     both = value_and_grad(f, argnums)
 
     @wraps(f)
@@ -130,6 +131,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     >>> value_and_grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 4.0)
     (12.0, (4.0, 3.0))
     """
+    check_argnums("value_and_grad", argnums)
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
@@ -211,6 +213,8 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
            [0., 4.]])
     """
 
+    check_argnums("jacobian", argnums)
+
     @wraps(f)
     def all_slopes(*args: Any, **kwargs: Any) -> Any:
         trace = Trace(f, args, argnums if isinstance(argnums, (tuple, list)) else (argnums,), kwargs)
@@ -286,6 +290,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
     array([[4., 2.],
            [2., 0.]])
     """
+    check_argnums("hessian", argnums)
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -331,6 +336,15 @@ def matching(transform: str, what: str, tree: Any, like_what: str, like: Any) ->
         if shape_of(leaf) != shape_of(x):
             raise ShapeError(f"{transform}: {what} of shape {shape_of(leaf)} for {like_what} of shape {shape_of(x)}.")
     return leaves
+
+
+def check_argnums(transform: str, argnums: Any) -> None:
+    for i in argnums if isinstance(argnums, (tuple, list)) else (argnums,):
+        if not isinstance(i, (int, np.integer)) or isinstance(i, bool):
+            raise GradientError(
+                f"{transform}: argnums={i!r:.40} is no number of an argument. It returns a function: write "
+                f"{transform}(f)(x), not {transform}(f, x)."
+            )
 
 
 def check_numbers(trace: Trace) -> None:

@@ -10,6 +10,9 @@ Read this file from top to bottom; everything else in minigrad is built from it.
 A **gate** is a forward rule and one statement of its derivative, written with gates and operators.  Given numbers,
 the statement computes numbers.  Given `Value`s it records itself, and a recording can be differentiated again: that
 is all there is to second derivatives.
+
+In a hurry?  `Gate.__call__` records, `times` multiplies, `pull` walks back (its loop begins with a short cut for
+scalars: skip it at first), `chain_rule` asks one gate; the rest serves these four.
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ __all__ = ["Gate", "Value", "no_grad"]
 tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
 recording: ContextVar[Any] = ContextVar("recording", default=True)  # True, False, or debug.py's Watch; per thread
 new = object.__new__
-only_floats = frozenset({float}).issuperset
+only_floats = frozenset({float}).issuperset  # of types: are they all float?
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -92,7 +95,8 @@ class Gate:
     0.5
     """
 
-    domain: Any = None  # where tests sample the gate; the catalogue sets it, as all below
+    catalogued = False  # whether it is a row of the catalogue, which tests check; the catalogue sets all of these
+    domain: Any = None  # where tests sample the gate
     fresh = False  # whether a vjp returns arrays that nobody else holds; otherwise the walk copies
     sequence = False  # whether a lone array is a list of its rows, as for np.stack
     leading = False  # whether a vjp that mixes elements takes a `g` with more axes in front: see rows.py
@@ -154,7 +158,7 @@ class Gate:
                     needs.append(x._requires_grad)
                 elif type(x) is not float and type(x) is not np.ndarray and self.arity is not None and i < self.arity:
                     args[i] = to_operand(x)
-            if self.plain and self.arity and self.domain and any([needs_gradient(wires[i]) for i in self.plain]):
+            if self.plain and self.arity and self.catalogued and any([needs_gradient(wires[i]) for i in self.plain]):
                 raise TypeError("a mask or a label passes no gradient on: write x > 0, or x.data.")
             if not needs and not params:
                 return self.compute(args, params)
@@ -180,6 +184,8 @@ class Gate:
                 node._keep_locals(self, wires, args, all(needs) and len(needs) == len(wires))
             else:
                 node._saved = (wires, (out, *args), params)
+                if self.elementwise and not self.catalogued:
+                    check_elementwise(self, "result", out, wires)
             if mode is not True:
                 mode.made(node)
         return outputs(node) if several else node
@@ -448,8 +454,8 @@ class Value(Methods):
             if not all_need:
                 slopes = [d if needs_gradient(x) else None for x, d in zip(wires, slopes, strict=True)]
         else:
-            slopes = [tidy(ieee(gate.rule(i), numbers)) if needs_gradient(x) else None for i, x in enumerate(wires)]
-            if gate.domain is None:
+            slopes = [own_local(gate, i, numbers) if needs_gradient(x) else None for i, x in enumerate(wires)]
+            if not gate.catalogued:
                 check_slopes(gate, slopes, wires)
         if len(wires) < 3 and gate.arity is not None:
             self._a, self._da, self._b, self._db = wires[0], slopes[0], wires[-1], slopes[1] if wires[1:] else None
@@ -463,6 +469,14 @@ def new_value(data: Any) -> Value:
     value._raw, value.label, value.grad, value.gate, value._saved = data, "", None, None, None
     value._requires_grad, value._number = False, tick()
     return value
+
+
+def own_local(gate: Gate, i: int, numbers: tuple[Any, ...]) -> Any:
+    """The local gradient of a scalar gate on wire `i`."""
+    try:
+        return tidy(ieee(gate.rule(i), numbers))
+    except TypeError as error:
+        raise derivative_failed(gate, i, error) from error
 
 
 def changed_in_place(value: Value) -> None:
@@ -616,8 +630,8 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
         if not arrays or d.shape != data.shape or d.dtype != data.dtype:
             if isinstance(d, Value) and not recorded:
                 raise GradientError(f"{gate.name}: its derivative for {describe(x)} is a Value, from raw numbers.")
-            if gate.domain is None and gate.elementwise:
-                check_elementwise(gate, node, d, x, wires)
+            if gate.elementwise and not gate.catalogued:
+                check_elementwise(gate, f"slope for {describe(x)}", d, wires)
             d = unbroadcast(d, x, gate)
         if type(d) is np.ndarray and (d is g or d.base is not None or not (gate.local is not None or gate.fresh)):
             d = d.copy()

@@ -40,13 +40,13 @@ def test_forward_an_array_inside_a_model_names_the_users_line() -> None:
     for p in model.parameters():
         p.data = np.full(p.shape, 1e200)
     text = caught(lambda: model(x).sum())
-    assert text.startswith("linear: the first infinity. Its inputs: (4, 2) from 1e+200 to 1e+200, ")
+    assert text.startswith("linear: the first infinity, at [0, 0]. Its inputs: (4, 2) from 1e+200 to 1e+200, ")
     assert "text = caught(lambda: model(x).sum())" in text
 
 
 def test_forward_a_number_from_outside_is_named_as_such() -> None:
     bad = mg.Value([1.0, np.nan], label="bad")
-    assert "exp: its input bad = [ 1., nan] came in from outside." in caught(lambda: mg.exp(bad))
+    assert "exp: its input bad = [ 1., nan] came in from outside like that." in caught(lambda: mg.exp(bad))
     inside = mg.Value([1.0, 2.0])
     assert "came in from outside" in caught(lambda: inside + np.array([0.0, np.nan]))
 

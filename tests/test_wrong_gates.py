@@ -386,3 +386,16 @@ def test_a_rule_that_uses_a_wrong_gate() -> None:
 def test_a_slope_that_is_not_finite_is_no_mistake_of_the_gate(gate: mg.Gate, x: float) -> None:
     with pytest.raises(GradcheckError, match="not finite at this point, and so has no slope"):
         mg.gradcheck(gate, x, order=2)
+
+
+@pytest.mark.parametrize("x", [1.5, np.array([1.5]), np.array([1.5, -0.5])])
+def test_a_rule_that_ignores_the_upstream_gradient(x: Any) -> None:
+    square = mg.Gate("square_of", lambda x: x * x, vjp=[lambda g, out, x: 2.0 * x])
+    with pytest.raises(GradcheckError, match="the upstream gradient is ignored: multiply by g"):
+        mg.gradcheck(square, x)
+
+
+def test_where_the_function_is_infinite_no_gate_is_blamed() -> None:
+    with pytest.raises(GradcheckError, match="The function is not finite at this point") as caught:
+        mg.gradcheck(mg.exp, 800.0)
+    assert "wrong" not in str(caught.value)

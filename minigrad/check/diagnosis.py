@@ -30,6 +30,10 @@ def explain(f: Callable[..., Any], points: list[Any], report: GradcheckReport) -
     said = str(mistake)
     if mistake.kind == "noise":
         return said
+    with np.errstate(all="ignore"):
+        outs = [out.data for out in tree_leaves(f(*map(Value, points))) if isinstance(out, Value)]
+    if not all([np.isfinite(out).all() for out in outs]):
+        return f"{said.rstrip('.')}. The function is not finite at this point: check it at another one."
     gates = gates_behind(f, points)
     if mistake.kind == "refused":
         return "\n".join([said, *[cause for gate in gates if (cause := refused(gate))][:1]])
@@ -156,6 +160,8 @@ def unrecorded(gate: Suspect, i: int) -> str:
         return parts if gate.gate.arity is not None else parts[i]
 
     try:
+        if gate.gate.local is None and np.array_equal(raw(sent(*points)), raw(sent(*[2.0 * points[0], *points[1:]]))):
+            return "Likely mistake: the upstream gradient is ignored: multiply by g."
         plain, recorded = sent(*points), sent(*map(Value, points))
         if not np.isfinite(raw(plain)).all():
             return f"Its {statement} is not finite at this point, and so has no slope to check: take another point."

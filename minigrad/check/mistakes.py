@@ -88,6 +88,9 @@ def usual_mistakes(samples: list[Sample], gate: Gate | None, k: int, wires: list
     s = samples[0]
     n, shape, uses = s.g.ndim, s.x.shape, len(s.uses)
     yield "the sign: exactly minus the right gradient", lambda s: -s.true
+    if gate is not None:
+        words = "the upstream gradient is ignored: multiply by g"
+        yield words, lambda s: np.tensordot(s.jacobian, np.ones(s.g.shape), n)
     for j, wire in enumerate(wires):
         if j != k:
             one, both = ("wire", "wires") if gate is not None else ("argument", "arguments")

@@ -36,7 +36,7 @@ def ahead(a: Any, b: Any) -> Any:
 
 exp = row("exp", np.exp, scalar=math.exp, local=[lambda out, x: out])
 exp2 = row("exp2", np.exp2, scalar=math.exp2, local=[lambda out, x: LN2 * out])
-expm1 = row("expm1", np.expm1, scalar=math.expm1, local=[lambda out, x: exp(x)])  # not out + 1: 0 for x = -50
+expm1 = row("expm1", np.expm1, scalar=math.expm1, local=[lambda out, x: exp(x)])  # out + 1 would round to 0 at x = -50
 log = row("log", np.log, scalar=math.log, local=[lambda out, x: 1.0 / x], domain=[POSITIVE])
 log2 = row("log2", np.log2, scalar=math.log2, local=[lambda out, x: math.log2(math.e) / x], domain=[POSITIVE])
 log10 = row("log10", np.log10, scalar=math.log10, local=[lambda out, x: math.log10(math.e) / x], domain=[POSITIVE])

@@ -53,6 +53,7 @@ def register(gate: Gate, domain: Any = None, hint: Any = None, leading: bool = F
         raise ValueError(f"a gate named {gate.name!r} is in the catalogue already.")
     gate.__module__ = "minigrad.gates"
     gate.domain = domain if domain is not None else [(-2.0, 2.0)] * (gate.arity or 2)
+    gate.catalogued = True
     gate.hint, gate.leading, gate.fresh = hint, leading, True
     REGISTRY[gate.name] = gate
     return gate
