@@ -877,3 +877,37 @@ def test_a_scalar_graph_keeps_its_recorded_slopes():
     w.grad = None
     loss.backward()
     assert w.grad == 6.0
+
+
+def test_a_step_after_an_assignment_leaves_the_array_that_was_there_before():
+    """`p.data = new` never writes the old array, nor does a step that follows; the other parameters go on as before."""
+    p, q, r = mg.Value(np.ones(2)), mg.Value(np.full(3, 5.0)), mg.Value(2.0)
+    optimizer = optim.SGD([p, q, r], lr=1.0, momentum=0.5)
+    for held in (p.data, p.data[:1], p.data.T):
+        before, new = held.copy(), p.data + 10.0
+        p.data, start, others = new, new.copy(), (q.data.copy(), r.data)
+        p.grad, q.grad, r.grad = np.ones(2), np.ones(3), 1.0
+        velocity = optimizer.state_dict()["state"].get(0, {"momentum_buffer": np.zeros(2)})["momentum_buffer"][0]
+        optimizer.step()
+        assert np.array_equal(held, before) and np.array_equal(new, start)
+        v = 0.5 * velocity + 1.0
+        assert np.array_equal(p.data, start - v) and np.array_equal(q.data, others[0] - v) and r.data == others[1] - v
+
+
+def test_a_step_without_an_assignment_moves_nothing():
+    p = mg.Value(np.ones(2))
+    optimizer = optim.SGD([p], lr=1.0)
+    held = p.data
+    for _ in range(2):
+        p.grad = np.ones(2)
+        optimizer.step()
+    assert held is p.data and np.array_equal(held, [-1.0, -1.0])
+
+
+def test_two_optimisers_of_one_parameter_take_turns():
+    p = mg.Value(np.zeros(2))
+    a, b = optim.SGD([p], lr=1.0), optim.SGD([p], lr=10.0)
+    for optimizer in (a, b, a, b):
+        p.grad = -np.ones(2)
+        optimizer.step()
+    assert np.array_equal(p.data, [22.0, 22.0])

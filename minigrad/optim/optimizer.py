@@ -53,13 +53,16 @@ class Flat:
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)
         self.shapes = [p.shape for p in params]
-        self.views = [self.data[where].reshape(shape) for where, shape in zip(self.slices, self.shapes, strict=True)]
+        self.views = self.views_of(self.data)
         self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
         self.adopt()
 
     def __reduce__(self) -> Any:
         """Copies and pickles are built anew: a copied parameter is no view of a copied buffer."""
         return Flat, (self.params, self.data.dtype), {"state": self.state, "steps": self.steps}
+
+    def views_of(self, data: np.ndarray) -> list[np.ndarray]:
+        return [data[where].reshape(shape) for where, shape in zip(self.slices, self.shapes, strict=True)]
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
@@ -70,12 +73,22 @@ class Flat:
                     f"optimizer: {name_of(p, i)} was {self.data.dtype} {self.shapes[i]} and is {p.dtype} {p.shape}: "
                     "make a new optimizer."
                 )
+        if any([self.known[i] is self.views[i] for i, _ in assigned]):
+            self.move()
         copies = [np.array(p._raw) for _, p in assigned]  # first of all: one may be a view of another's place
         for (i, p), copy in zip(assigned, copies, strict=True):
             self.data[self.slices[i]] = copy.reshape(-1)
             if not isinstance(p._raw, float):  # the array assigned stays as it is: from now on p views our buffer
                 p._raw = self.views[i]
             self.known[i] = p._raw
+
+    def move(self) -> None:
+        """To a new buffer: after `p.data = new` somebody may hold the old `p.data`, and that is never written again."""
+        self.data, old = self.data.copy(), self.views
+        self.views = self.views_of(self.data)
+        for i, p in enumerate(self.params):
+            if p._raw is old[i]:
+                p._raw = self.known[i] = self.views[i]
 
     def runs(self) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
