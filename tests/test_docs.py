@@ -127,6 +127,13 @@ def test_every_gate_has_a_row_and_an_entry():
         ("floor", ["every whole x: a jump; minigrad says 0"]),
         ("hypot", ["a = b = 0: slopes −1 | 1 by a and by b; minigrad says 0"]),
         ("norm", ["x = [0, 0]: by the first number slopes −1 | 1; minigrad says 0"]),
+        (
+            "remainder",  # its slope by b depends on the place: the formula stands for it
+            [
+                "a / b whole: jumps as a moves; minigrad says 1",
+                "a / b whole, not 0: jumps as b moves; minigrad says -floor_divide(a, b)",
+            ],
+        ),
         ("exp", []),
         ("multiply", []),
         ("softmax", []),

@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Gate
 from minigrad.gates.registry import COMPOSED, REGISTRY, Call
-from minigrad.gates.table import input_names
+from minigrad.gates.table import entry, input_names
 
 __all__ = ["kinks", "number"]
 
@@ -102,11 +102,12 @@ def bends_of_elementwise(gate: Gate) -> list[str]:
     names = [input_names(gate)[i] for i in free]
     wires: dict[tuple[str, str, str], list[str]] = {}  # wires that bend in the same way share a sentence
     for key, places in found.items():
-        says = " or ".join([number(a) for a in sorted(answers[key])])
-        wires.setdefault((place(names, points, places), key[1], says), []).append(names[key[0]])
+        wire, differs = names[key[0]], len(answers[key]) > 1  # where the answer depends on the place, its formula
+        says = dict(entry(gate.name).derivatives)[wire].code if differs else number(*answers[key])
+        wires.setdefault((place(names, points, places), key[1], says), []).append(wire)
     with_params = f" (with {', '.join([f'{k}={number(v)}' for k, v in params.items()])})" if params else ""
     return [
-        f"{where}: {text}{' by ' + ' and by '.join(by) if len(names) > 1 else ''}; minigrad says {says}{with_params}"
+        f"{where}: {towards(text, by) if len(names) > 1 else text}; minigrad says {says}{with_params}"
         for (where, text, says), by in wires.items()
     ]
 
@@ -118,6 +119,13 @@ def slopes(left: str, right: str) -> str:
         inside = left if right == "none" else right
         return f"the end of the domain, slope {inside}"
     return f"slope {left}" if left == right else f"slopes {left} | {right}"
+
+
+def towards(text: str, by: list[str]) -> str:
+    """Which input moves: "slopes 0 | 1 by a and by b", "jumps as a moves"."""
+    if text == "a jump":
+        return "jumps as " + " or ".join(by) + " moves"
+    return f"{text} by {' and by '.join(by)}"
 
 
 def place(names: list[str], tried: list[Point], at: list[Point]) -> str:

@@ -206,7 +206,7 @@ def api(module: str, *names: str) -> str:
     things = {name: thing for name, thing in things.items() if not inspect.ismodule(thing)}
     things = {name: thing for name, thing in things.items() if not isinstance(thing, mg.Gate)}  # they have a page
     paths = {name: "minigrad" if getattr(mg, name, None) is thing else module for name, thing in things.items()}
-    lines = [".. autosummary::", "   :nosignatures:", "", *[f"   {paths[name]}.{name}" for name in things]]
+    lines = [".. autosummary::", "   :nosignatures:", "", *[f"   ~{paths[name]}.{name}" for name in things]]
     for name, thing in things.items():
         if COMPOSED.get(name) is thing:
             continue  # the page of the gates has its entry

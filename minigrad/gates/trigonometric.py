@@ -68,7 +68,12 @@ cos: Gate = row("cos", np.cos, scalar=math.cos, local=[lambda out, x: -sin(x)])
 tan = row("tan", np.tan, scalar=math.tan, local=[lambda out, x: 1.0 + out * out], domain=[(-1.2, 1.2)])
 arcsin = row("arcsin", np.arcsin, scalar=math.asin, local=[lambda out, x: reciprocal(cosine_of(x))], domain=[INSIDE])
 arccos = row("arccos", np.arccos, scalar=math.acos, local=[lambda out, x: -reciprocal(cosine_of(x))], domain=[INSIDE])
-arctan = row("arctan", np.arctan, scalar=math.atan, local=[lambda out, x: square(1.0 / hypot(1.0, x))])  # hypot, because x² would overflow
+arctan = row(
+    "arctan",
+    np.arctan,
+    scalar=math.atan,
+    local=[lambda out, x: square(1.0 / hypot(1.0, x))],  # hypot, because x² would overflow
+)
 arctan2 = row(
     "arctan2",
     np.arctan2,
