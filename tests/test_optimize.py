@@ -208,6 +208,20 @@ def test_row_15_saddle_free_newton() -> None:
     assert found.fun == pytest.approx(-1.0, rel=1e-15)
 
 
+def test_row_15_saddle_free_newton_on_the_ridge_is_no_success() -> None:
+    found = optimize.saddle_free_newton(saddle, [1.0, 0.0])  # no slope along y to follow
+    np.testing.assert_allclose(found.x, 0.0, atol=1e-15)
+    assert not found.success
+    assert "at a saddle" in found.message
+    assert "radius=1.0" in found.message
+
+
+def test_methods_of_the_slope_alone_say_so() -> None:
+    for method in (optimize.gradient_descent, optimize.conjugate_gradient, optimize.newton_cg):
+        assert method(saddle, [0.0, 0.0]).success, method
+        assert "the slope only" in " ".join(str(method.__doc__).split()), method
+
+
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"newton"}))
 def test_row_15_methods_that_leave_a_saddle(method: str) -> None:
     found = METHODS[method](saddle, [1.0, 0.5])

@@ -18,7 +18,8 @@ def conjugate_gradient(f: Callable[[Any], Any], x0: Any, *, tol: float = 1e-8, m
     """Conjugate gradients: d <- -g + β d with β = max(0, gᵀ(g - g_old) / g_oldᵀg_old) (Polak-Ribière), x <- x + t d.
 
     t is the exact step of the quadratic model, from one Hessian-vector product, and halved until f falls.  A quadratic
-    of n variables is solved in at most n steps.  Source: Goodfellow et al., ch. 8.6.2; Nocedal and Wright, ch. 5.
+    of n variables is solved in at most n steps.  `success` speaks of the slope only, as in `gradient_descent`.
+    Source: Goodfellow et al., ch. 8.6.2; Nocedal and Wright, ch. 5.
 
     >>> import numpy as np
     >>> H = np.array([[3.0, 2.0], [2.0, 3.0]])
@@ -48,8 +49,8 @@ def newton_cg(f: Callable[[Any], Any], x0: Any, *, tol: float = 1e-8, maxiter: i
     """Newton's method whose equation H p = -g is solved by conjugate gradients on Hessian-vector products.
 
     The solution is stopped early far from the minimum, and where a direction is found along which f bends down; steps
-    are halved until f falls.  Memory is of the order of x, never of the Hessian.  Source: Nocedal and Wright,
-    algorithm 7.1.
+    are halved until f falls.  Memory is of the order of x, never of the Hessian, so `success` speaks of the slope
+    only, as in `gradient_descent`.  Source: Nocedal and Wright, algorithm 7.1.
 
     >>> rosenbrock = lambda x: 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
     >>> newton_cg(rosenbrock, [-1.2, 1.0]).x.round(8)

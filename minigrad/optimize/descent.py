@@ -29,8 +29,9 @@ def gradient_descent(
 
     `step` is a number, "exact" (the best step of the quadratic model, `exact_step`) or "backtracking" (halved until f
     falls enough, `line_search`).  `f` takes x as `mg.grad` hands it over, a `Value` of the shape of `x0`, and returns
-    one number.  Raises `GradientError` where f or its gradient at `x0` is no finite number.  Source: Goodfellow et
-    al., ch. 4.3.
+    one number.  `success` speaks of the slope only: a start exactly on a saddle's ridge can end at the saddle (see
+    `classify_critical_point`).  Raises `GradientError` where f or its gradient at `x0` is no finite number.  Source:
+    Goodfellow et al., ch. 4.3.
 
     >>> gradient_descent(lambda x: (x - 3.0) ** 2, 0.0, step=0.5).x
     3.0

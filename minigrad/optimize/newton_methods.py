@@ -51,6 +51,11 @@ def newton(
     objective = Objective("newton", f, x0)
     region = None if radius is None else TrustRegion(objective, radius)
     result = iterate(objective, region or (lambda x, _, g: x + damped(objective.hessian(x), g, damping)), tol, maxiter)
+    return minimum_only(objective, result, "try radius=1.0 or saddle_free_newton.")
+
+
+def minimum_only(objective: Objective, result: OptimizeResult, remedy: str) -> OptimizeResult:
+    """The result, no longer a success where the gradient vanishes at a saddle point or a maximum."""
     if result.success:
         try:
             found = kind(np.linalg.eigvalsh(objective.hessian(np.reshape(result.x, -1))))
@@ -58,7 +63,7 @@ def newton(
             found = str(reason)
         if found in ("saddle", "maximum"):
             result.success = False
-            result.message = f"the gradient vanishes at a {found}, no minimum: try radius=1.0 or saddle_free_newton."
+            result.message = f"the gradient vanishes at a {found}, no minimum: {remedy}"
     return result
 
 
@@ -132,6 +137,7 @@ def saddle_free_newton(
     """Newton's method with |H|, the Hessian with its eigenvalues made positive: p = -(|H| + damping · I)⁻¹ g.
 
     Along directions in which f bends down it goes down, where Newton climbs; each step is halved until f falls.
+    From a point where the slope along such a direction is exactly 0 it ends at the saddle, with `success` False.
     Source: Dauphin et al., 2014, "Identifying and attacking the saddle point problem"; Goodfellow et al., ch. 8.2.3.
 
     >>> f = lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4 / 4.0  # a saddle at 0, minima at y = ±√2
@@ -151,7 +157,8 @@ def saddle_free_newton(
         p = -V @ ((V.T @ g) / size)
         return np.asarray(x + armijo(objective, x, fun, g, p) * p)
 
-    return iterate(objective, step, tol, maxiter)
+    result = iterate(objective, step, tol, maxiter)
+    return minimum_only(objective, result, "start a little beside, or try newton with radius=1.0.")
 
 
 def newton_root(F: Callable[[Any], Any], x0: Any, *, tol: float = 1e-12, maxiter: int = 100) -> OptimizeResult:
