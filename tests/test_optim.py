@@ -916,3 +916,72 @@ def test_two_optimisers_of_one_parameter_take_turns():
         p.grad = -np.ones(2)
         optimizer.step()
     assert np.array_equal(p.data, [22.0, 22.0])
+
+
+# ------------------------------------------------------------------------------------------------ incomplete memory
+def stepped(make):
+    ps = [mg.Value([1.0, 2.0]), mg.Value(3.0)]
+    optimizer = make(ps)
+    for _ in range(2):
+        ps[0].grad, ps[1].grad = np.array([1.0, -2.0]), 0.5
+        optimizer.step()
+    return optimizer
+
+
+def check_refused(optimizer, state, text):
+    before = repr(optimizer.state_dict())
+    state["param_groups"][0]["lr"] = 55.0
+    with pytest.raises(ValueError, match=text):
+        optimizer.load_state_dict(state)
+    assert repr(optimizer.state_dict()) == before
+
+
+@every_optimiser
+def test_a_memory_that_lacks_a_slot_is_refused(make):
+    optimizer = stepped(make)
+    for name in set(optimizer.state_dict()["state"][0]) - {"step"}:
+        for i in (0, 1):
+            state = optimizer.state_dict()
+            del state["state"][i][name]
+            check_refused(optimizer, state, f"the memory of parameter {i} has .*it needs .*'{name}'")
+
+
+@every_optimiser
+def test_a_memory_of_another_rule_is_refused(make):
+    optimizer = stepped(make)
+    state = optimizer.state_dict()
+    state["state"][1]["velocity"] = 0.0
+    check_refused(optimizer, state, "parameter 1 has .*'velocity'.*nothing unknown")
+    state = optimizer.state_dict()
+    state["state"][0] = 3.0
+    check_refused(optimizer, state, "state 0 belongs to no parameter, or has no 'step'")
+
+
+@every_optimiser
+def test_a_state_whose_group_lacks_a_setting_is_refused(make):
+    optimizer = stepped(make)
+    for name in set(optimizer.defaults) - {"lr"}:
+        state = optimizer.state_dict()
+        del state["param_groups"][0][name]
+        check_refused(optimizer, state, rf"a group of the state lacks \['{name}'\]")
+
+
+def test_a_slot_whose_setting_was_turned_off_is_kept():
+    optimizer = stepped(lambda p: optim.SGD(p, 0.1, momentum=0.9))
+    optimizer.param_groups[0]["momentum"] = 0.0
+    state = optimizer.state_dict()
+    optimizer.load_state_dict(state)
+    assert repr(optimizer.state_dict()) == repr(state)
+
+
+def test_a_rule_that_declares_nothing_remembers_the_same_for_all_parameters():
+    class Own(optim.Optimizer):
+        def update(self, p, g, slots, t, group):
+            slots["seen"][...] += g
+            p -= group["lr"] * g
+
+    optimizer = stepped(lambda p: Own(p, {"lr": 0.1}))
+    optimizer.load_state_dict(optimizer.state_dict())
+    state = optimizer.state_dict()
+    del state["state"][1]["seen"]
+    check_refused(optimizer, state, r"parameter 1 has \[\]; it needs \['seen'\]")

@@ -32,6 +32,7 @@ class Adam(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = pairs = ("betas",)
+    remembers = {"exp_avg": "", "exp_avg_sq": "", "max_exp_avg_sq": "amsgrad"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -109,6 +110,7 @@ class NAdam(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay", "momentum_decay")
     below_one = pairs = ("betas",)
+    remembers = {"exp_avg": "", "exp_avg_sq": "", "mu_product": ""}  # noqa: RUF012
 
     def __init__(
         self,
@@ -156,6 +158,7 @@ class RAdam(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = pairs = ("betas",)
+    remembers = {"exp_avg": "", "exp_avg_sq": ""}  # noqa: RUF012
 
     def __init__(
         self,
@@ -203,6 +206,7 @@ class Adamax(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = pairs = ("betas",)
+    remembers = {"exp_avg": "", "exp_inf": ""}  # noqa: RUF012
 
     def __init__(
         self,

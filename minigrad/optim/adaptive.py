@@ -29,6 +29,7 @@ class Adagrad(Optimizer):
     """
 
     at_least_zero = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+    remembers = {"sum": ""}  # noqa: RUF012
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class RMSprop(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = ("alpha", "momentum")
+    remembers = {"square_avg": "", "grad_avg": "centered", "momentum_buffer": "momentum"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class Adadelta(Optimizer):
 
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = ("rho",)
+    remembers = {"square_avg": "", "acc_delta": ""}  # noqa: RUF012
 
     def __init__(
         self,
@@ -164,6 +167,7 @@ class Rprop(Optimizer):
     """
 
     pairs = ("etas", "step_sizes")
+    remembers = {"prev": "", "step_size": ""}  # noqa: RUF012
 
     def __init__(
         self,

@@ -12,7 +12,6 @@ import numpy as np
 from ..arguments import number, whole
 from ..convert import to_constant
 from ..errors import DtypeError, ShapeError
-from ..value import Value
 from .optimizer import Group, Optimizer
 
 __all__ = ["LBFGS"]
@@ -29,6 +28,7 @@ class LBFGS(Optimizer):
     `line_search_fn` is None or "strong_wolfe".  Source: Nocedal & Wright, algorithms 7.4, 7.5, 3.5 and 3.6, with
     PyTorch's stopping rules.
 
+    >>> from minigrad import Value
     >>> w = Value([-1.2, 1.0])
     >>> optimizer = LBFGS([w], max_iter=100, line_search_fn="strong_wolfe")
     >>> def closure():
@@ -164,7 +164,7 @@ class LBFGS(Optimizer):
         """As in PyTorch, what is remembered of all parameters stands under the first."""
         return {0: copy.deepcopy(vars(self.seen))} if self.seen.func_evals else {}
 
-    def set_memory(self, state: dict[int, Any], params: list[Value]) -> None:
+    def set_memory(self, state: dict[int, Any], groups: list[Group]) -> None:
         """Take over what `memory` gave; all of it is looked at before anything is written."""
         loaded, flat = dict(state.get(0, {})), self.flats[0][0]
         names = set(vars(Seen()))

@@ -135,6 +135,9 @@ class Optimizer:
     at_least_zero: tuple[str, ...] = ("lr",)  # the settings that `check` holds to this range
     below_one: tuple[str, ...] = ()  # and at least zero
     pairs: tuple[str, ...] = ()
+    # The slots of the rule, each with the setting that turns it on ("" for always): `load_state_dict` asks for them and
+    # refuses others.  None: only that all parameters of a group remember the same.
+    remembers: dict[str, str] | None = None
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -256,11 +259,15 @@ class Optimizer:
         if [len(group["params"]) for group in state["param_groups"]] != sizes:
             raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
         settings = [{k: v for k, v in loaded.items() if k != "params"} for loaded in state["param_groups"]]
-        for group, loaded in zip(self.param_groups, settings, strict=True):
-            if unknown := set(loaded) - set(group) - {"initial_lr"}:
+        for loaded in settings:
+            if unknown := set(loaded) - set(self.defaults) - {"initial_lr"}:
                 raise ValueError(f"{type(self).__name__}: the state of another optimizer, with {sorted(unknown)}.")
-            self.check({**group, **loaded})
-        self.set_memory(state["state"], [p for group in self.param_groups for p in group["params"]])
+            if missing := set(self.defaults) - set(loaded):
+                raise ValueError(f"{type(self).__name__}: a group of the state lacks {sorted(missing)}.")
+        groups = [{**group, **loaded} for group, loaded in zip(self.param_groups, settings, strict=True)]
+        for group in groups:
+            self.check(group)
+        self.set_memory(state["state"], groups)
         for group, loaded in zip(self.param_groups, settings, strict=True):
             group.update(loaded)
 
@@ -274,12 +281,31 @@ class Optimizer:
                     state[numbers[id(p)]] = {"step": t, **slots}
         return dict(sorted(state.items()))
 
-    def set_memory(self, state: dict[int, Any], params: list[Value]) -> None:
+    def check_memory(self, state: dict[int, Any], groups: list[Group]) -> None:
+        """Raise `ValueError` if a parameter's memory lacks a slot, or has one that the rule doesn't know."""
+        of = [group for group in groups for _ in group["params"]]
+        first: dict[int, set[str]] = {}  # what the first parameter of a group remembers
+        for i, memory in state.items():
+            if i not in range(len(of)) or not isinstance(memory, dict) or "step" not in memory:
+                raise ValueError(f"optimizer: state {i!r:.20} belongs to no parameter, or has no 'step'.")
+            names, group = set(memory) - {"step"}, of[i]
+            if self.remembers is None:
+                known = needed = first.setdefault(id(group), names)
+            else:
+                known = set(self.remembers)
+                needed = {name for name, setting in self.remembers.items() if not setting or group[setting]}
+            if names - known or needed - names:
+                raise ValueError(
+                    f"{type(self).__name__}: the memory of parameter {i} has {sorted(names)}; it needs "
+                    f"{sorted(needed)}, and nothing unknown: the state is incomplete or of another rule."
+                )
+
+    def set_memory(self, state: dict[int, Any], groups: list[Group]) -> None:
         """Take over what `memory` gave; all of it is looked at before anything is written."""
+        self.check_memory(state, groups)
+        params = [p for group in groups for p in group["params"]]
         steps, arrays = [0] * len(params), [dict[str, np.ndarray]() for _ in params]
         for i, memory in state.items():
-            if i not in range(len(params)) or "step" not in memory:
-                raise ValueError(f"optimizer: state {i} belongs to no parameter, or has no 'step'.")
             steps[i] = int(at_least_zero(f"optimizer: the step of parameter {i}", memory["step"]))
             for name, array in memory.items():
                 if name != "step":

@@ -63,6 +63,7 @@ class SGD(Optimizer):
 
     at_least_zero = ("lr", "weight_decay")
     below_one = ("momentum",)
+    remembers = {"momentum_buffer": "momentum"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class EMAMomentum(Optimizer):
     """
 
     at_least_zero = ("lr", "weight_decay")
+    remembers = {"average": ""}  # noqa: RUF012
 
     def __init__(
         self,
