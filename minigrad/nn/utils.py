@@ -31,10 +31,12 @@ def clip_grad_norm_(
 
     The factor is max_norm / (norm + 1e-6), as in PyTorch, and gradients that are shorter stay untouched: the direction
     never changes.  Parameters without a gradient are passed over.  With `error_if_nonfinite` a norm of inf or nan
-    raises `GradientError` and changes nothing; without it the gradients become 0 and nan.
+    raises `GradientError` and changes nothing; without it the gradients become 0 and nan.  An infinite
+    `max_norm` only measures.
     Source: Goodfellow et al., ch. 10.11.1.
     """
-    at_least_zero("clip_grad_norm_: max_norm", max_norm)
+    if max_norm != math.inf:
+        at_least_zero("clip_grad_norm_: max_norm", max_norm)
     found = with_gradient("clip_grad_norm_", parameters)
     norm = get_total_norm([p.grad for p in found], norm_type)
     if error_if_nonfinite and not math.isfinite(norm):
@@ -42,7 +44,8 @@ def clip_grad_norm_(
             f"clip_grad_norm_: the gradients' norm is {norm}, so it cannot be clipped. "
             "mg.detect_anomaly() finds the gate it came from."
         )
-    scale(found, max_norm / (norm + 1e-6))
+    if max_norm != math.inf:
+        scale(found, max_norm / (norm + 1e-6))
     return norm
 
 
