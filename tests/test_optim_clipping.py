@@ -31,7 +31,8 @@ def test_norms_of_float32_are_computed_in_float64():
 def test_no_gradients_have_norm_zero(gradients):
     ps = with_grad(*gradients)
     assert nn.utils.clip_grad_norm_(ps, 1.0) == 0.0
-    assert optim.AutoClip()(ps) == 0.0
+    if ps:
+        assert optim.AutoClip()(ps) == 0.0
     assert all([not p.grad.any() for p in ps])
 
 
@@ -45,6 +46,15 @@ def test_a_gradient_keeps_its_kind_and_its_maker_keeps_the_array():
     nn.utils.clip_grad_value_([a, b], 0.01)
     assert (a.grad.dtype, type(b.grad)) == (np.float32, float)
     np.testing.assert_allclose([*a.grad, b.grad], 0.01, rtol=1e-6)
+
+
+@pytest.mark.parametrize("big", [4.0, np.inf])
+def test_an_infinite_max_norm_only_measures(big):
+    given = np.array([3.0, big])
+    ps = with_grad(given)
+    assert nn.utils.clip_grad_norm_(ps, float("inf")) == (5.0 if big == 4.0 else np.inf)
+    assert ps[0].grad is given
+    assert given.tolist() == [3.0, big]
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan])
@@ -61,6 +71,14 @@ def test_autoclip_keeps_inf_and_nan_out_of_its_history(bad):
     with pytest.raises(GradientError, match=f"AutoClip: the gradients' norm is {bad}"):
         clip(ps)
     assert (clip.history, ps[1].grad) == ([], 2.0)
+
+
+@pytest.mark.parametrize("ps", [[], [mg.Value(1.0), mg.Value([1.0, 2.0])]])
+def test_autoclip_before_any_backward_is_refused(ps):
+    clip = optim.AutoClip()
+    with pytest.raises(GradientError, match=r"AutoClip: no parameter has a gradient: call it after loss.backward\(\)"):
+        clip(ps)
+    assert clip.history == []
 
 
 @pytest.mark.parametrize("through_a_file", [False, True])

@@ -21,7 +21,8 @@ class AutoClip:
     Line by line: append the norm of all gradients to the history; take its p-th percentile η; multiply the gradients by
     min(η / norm, 1).  The norm of this step counts, so the first step is never clipped, nor any at percentile 100; at
     10 about nine steps in ten are.  Multiplying the loss by a constant changes nothing.
-    Raises `GradientError` for a norm of inf or nan, which would spoil the history; nothing is changed then.
+    Raises `GradientError` for a norm of inf or nan, which would spoil the history, and if no parameter has a gradient;
+    nothing is changed then.
     Source: Seetharaman et al. 2020 ("AutoClip: adaptive gradient clipping for source separation networks").
 
     >>> w = Value([0.0])
@@ -46,6 +47,8 @@ class AutoClip:
 
     def __call__(self, parameters: Value | Iterable[Value]) -> float:
         found = with_gradient("AutoClip", parameters)
+        if not found:
+            raise GradientError("AutoClip: no parameter has a gradient: call it after loss.backward().")
         norm = get_total_norm([p.grad for p in found])
         if not np.isfinite(norm):
             raise GradientError(
