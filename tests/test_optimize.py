@@ -116,6 +116,9 @@ def test_row_08_the_model_of_a_step_is_exact_on_quadratics(factor: float, rng: n
         (lambda x, y: x**2 + y**4, "inconclusive"),
         (lambda x, y: x**2 + 0.0 * y, "inconclusive"),  # a flat valley
         (lambda x, y: x**3 + 0.0 * y, "inconclusive"),
+        (lambda x, y: 1e12 * x**2 + y**2, "minimum"),
+        (lambda x, y: 1e12 * x**2 - y**2, "saddle"),
+        (lambda x, y: (0.1 * x + 0.3 * y) ** 2, "inconclusive"),  # an eigenvalue that is 0 but for rounding
     ],
 )
 def test_row_11_second_derivative_test(f: Any, kind: str) -> None:

@@ -19,8 +19,9 @@ def classify_critical_point(f: Callable[[Any], Any], x: Any, *, tol: float = 1e-
 
     "minimum" where all are positive, "maximum" where all are negative, "saddle" where there are some of both; else
     "inconclusive": the test says nothing where the curvature is zero along some direction and nowhere of two signs.
-    Eigenvalues within 1e-8 of the largest count as zero.  Raises `GradientError` where the gradient's norm exceeds
-    `tol`: then x is no critical point.  Source: Goodfellow et al., ch. 4.3.1.
+    Of n eigenvalues those count as zero that are rounding beside the largest, up to 100 n ε |λ|.  Raises
+    `GradientError` where the gradient's norm exceeds `tol`: then x is no critical point.  Source: Goodfellow et al.,
+    ch. 4.3.1.
 
     >>> classify_critical_point(lambda x: x[0] ** 2 - x[1] ** 2, [0.0, 0.0])
     'saddle'
@@ -43,7 +44,7 @@ def classify_critical_point(f: Callable[[Any], Any], x: Any, *, tol: float = 1e-
 
 def kind(eigenvalues: np.ndarray) -> str:
     """The kind of a critical point from the eigenvalues of its Hessian."""
-    zero = 1e-8 * np.abs(eigenvalues).max()
+    zero = 100.0 * eigenvalues.size * np.finfo(float).eps * np.abs(eigenvalues).max()
     up, down = eigenvalues > zero, eigenvalues < -zero
     if up.any() and down.any():
         return "saddle"
