@@ -233,3 +233,49 @@ def test_a_state_that_does_not_fit_changes_nothing(change, text):
     with pytest.raises(ValueError, match=text):
         schedule.load_state_dict(state)
     assert schedule.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "text"),
+    [
+        ("StepLR", {"step_size": 0}, "StepLR: step_size=0"),
+        ("StepLR", {"gamma": float("nan")}, "StepLR: gamma=nan"),
+        ("MultiStepLR", {"milestones": [2.5]}, "a milestone=2.5 is not a whole number"),
+        ("ExponentialLR", {"gamma": -1.0}, "ExponentialLR: gamma=-1.0"),
+        ("InverseTimeLR", {"decay": "much"}, "decay='much' is not a number"),
+        ("LinearLR", {"total_iters": 0}, "LinearLR: total_iters=0"),
+        ("LinearLR", {"start_factor": 0.0}, "LinearLR: start_factor=0.0"),
+        ("CosineAnnealingLR", {"T_max": 0}, "CosineAnnealingLR: T_max=0"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, "T_0=0"),
+        ("OneCycleLR", {"total_steps": 0}, "OneCycleLR: total_steps=0"),
+        ("OneCycleLR", {"anneal_strategy": "sin"}, "'cos' and 'linear'"),
+        ("OneCycleLR", {"ends": [0.0, 9]}, "a phase of no steps"),
+        ("OneCycleLR", {"lrs": [[0.1, 0.2]]}, "2 phases have one corner more, not 2"),
+        ("OneCycleLR", {"lrs": []}, "made for 0 groups, and now there are 1"),
+        ("OneCycleLR", {"momenta": [[0.9, float("inf"), 0.9]]}, "a corner of the cycle=inf"),
+        ("ReduceLROnPlateau", {"mode": "least"}, "mode='least'"),
+        ("ReduceLROnPlateau", {"num_bad_epochs": -1}, "num_bad_epochs=-1"),
+        ("ReduceLROnPlateau", {"min_lr": [0.1, 0.1]}, "min_lr: 2 numbers for 1 groups"),
+    ],
+)
+def test_a_state_is_held_to_what_the_constructor_asks_for(name, change, text):
+    settings = {
+        "StepLR": (3,), "MultiStepLR": ([1, 3],), "ExponentialLR": (0.5,), "InverseTimeLR": (0.5,), "LinearLR": (),
+        "CosineAnnealingLR": (4,), "CosineAnnealingWarmRestarts": (2,), "OneCycleLR": (1.0, 10),
+        "ReduceLROnPlateau": (),
+    }  # fmt: skip
+    schedule = getattr(lr_scheduler, name)(sgd(), *settings[name])
+    before = schedule.state_dict()
+    with pytest.raises((ValueError, TypeError), match=text):
+        schedule.load_state_dict({**before, "last_epoch": 7, **change})
+    assert schedule.state_dict() == before
+
+
+def test_a_state_is_a_copy_both_ways():
+    schedule = lr_scheduler.MultiStepLR(sgd(), milestones=[1, 3])
+    state = schedule.state_dict()
+    state["milestones"].append(5)
+    assert schedule.milestones == [1, 3]
+    schedule.load_state_dict(state)
+    state["milestones"].clear()
+    assert schedule.milestones == [1, 3, 5]

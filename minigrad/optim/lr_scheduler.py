@@ -20,6 +20,7 @@ optimiser multiply.
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -45,7 +46,12 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = checked(type(self), optimizer)
         self.last_epoch = 0
+        self.check()
         self.set_rates()
+
+    def check(self) -> None:
+        """Raise for settings of the wrong kind or out of range; asked when it is made, and for a state to be loaded."""
+        whole(f"{type(self).__name__}: last_epoch", self.last_epoch, least=0)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         """The rate after `t` calls of step(); `lr` is the one before this call, `base` the one at the start."""
@@ -89,17 +95,22 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the schedule is, and its settings; functions are not saved.  The rates are in the optimizer's state."""
-        return {name: x for name, x in vars(self).items() if name not in ("optimizer", "lr_lambdas")}
+        return copy.deepcopy({name: x for name, x in vars(self).items() if name not in ("optimizer", "lr_lambdas")})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a `state_dict` of the same kind of schedule; load the optimizer's state, too."""
+        """Take over a `state_dict` of the same kind of schedule; on an error nothing has changed.
+
+        The rates are in the optimizer's state: load that, too.
+        """
         if set(state) != set(self.state_dict()):
             raise ValueError(
                 f"{type(self).__name__}: the state of another schedule: it has {sorted(state)}, not "
                 f"{sorted(self.state_dict())}."
             )
-        whole(f"{type(self).__name__}: last_epoch", state["last_epoch"], least=0)
-        vars(self).update(state)
+        trial = copy.copy(self)
+        vars(trial).update(copy.deepcopy(state))
+        trial.check()
+        vars(self).update(vars(trial))
 
 
 class LambdaLR(LRScheduler):
@@ -134,9 +145,13 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = whole("StepLR: step_size", step_size, least=1)
-        self.gamma: float = at_least_zero("StepLR: gamma", gamma)
+        self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        self.step_size = whole("StepLR: step_size", self.step_size, least=1)
+        at_least_zero("StepLR: gamma", self.gamma)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         return lr * self.gamma if t > 0 and t % self.step_size == 0 else lr
@@ -150,9 +165,13 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        self.milestones = sorted([whole("MultiStepLR: a milestone", m, least=0) for m in milestones])
-        self.gamma: float = at_least_zero("MultiStepLR: gamma", gamma)
+        self.milestones, self.gamma = list(milestones), gamma
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        self.milestones = sorted([whole("MultiStepLR: a milestone", m, least=0) for m in self.milestones])
+        at_least_zero("MultiStepLR: gamma", self.gamma)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         return lr * self.gamma ** self.milestones.count(t)
@@ -166,8 +185,12 @@ class ExponentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma: float = at_least_zero("ExponentialLR: gamma", gamma)
+        self.gamma = gamma
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        at_least_zero("ExponentialLR: gamma", self.gamma)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         return lr * self.gamma if t else lr
@@ -183,8 +206,12 @@ class InverseTimeLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, decay: float) -> None:
-        self.decay: float = at_least_zero("InverseTimeLR: decay", decay)
+        self.decay = decay
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        at_least_zero("InverseTimeLR: decay", self.decay)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         return base / (1.0 + self.decay * t)
@@ -202,13 +229,16 @@ class LinearLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5
     ) -> None:
-        if not 0.0 < number("LinearLR: start_factor", start_factor) <= 1.0:
-            raise ValueError(f"LinearLR: start_factor={start_factor}; it is above 0 and at most 1.")
-        if not 0.0 <= number("LinearLR: end_factor", end_factor) <= 1.0:
-            raise ValueError(f"LinearLR: end_factor={end_factor}; it is between 0 and 1.")
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = whole("LinearLR: total_iters", total_iters, least=1)
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        if not 0.0 < number("LinearLR: start_factor", self.start_factor) <= 1.0:
+            raise ValueError(f"LinearLR: start_factor={self.start_factor}; it is above 0 and at most 1.")
+        if not 0.0 <= number("LinearLR: end_factor", self.end_factor) <= 1.0:
+            raise ValueError(f"LinearLR: end_factor={self.end_factor}; it is between 0 and 1.")
+        self.total_iters = whole("LinearLR: total_iters", self.total_iters, least=1)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         rise = self.end_factor - self.start_factor
@@ -229,9 +259,13 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max = whole("CosineAnnealingLR: T_max", T_max, least=1)
-        self.eta_min: float = at_least_zero("CosineAnnealingLR: eta_min", eta_min)
+        self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        self.T_max = whole("CosineAnnealingLR: T_max", self.T_max, least=1)
+        at_least_zero("CosineAnnealingLR: eta_min", self.eta_min)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         if t == 0:
@@ -252,10 +286,14 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
-        self.T_0 = whole("CosineAnnealingWarmRestarts: T_0", T_0, least=1)
-        self.T_mult = whole("CosineAnnealingWarmRestarts: T_mult", T_mult, least=1)
-        self.eta_min: float = at_least_zero("CosineAnnealingWarmRestarts: eta_min", eta_min)
+        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
         super().__init__(optimizer)
+
+    def check(self) -> None:
+        super().check()
+        self.T_0 = whole("CosineAnnealingWarmRestarts: T_0", self.T_0, least=1)
+        self.T_mult = whole("CosineAnnealingWarmRestarts: T_mult", self.T_mult, least=1)
+        at_least_zero("CosineAnnealingWarmRestarts: eta_min", self.eta_min)
 
     def rate(self, lr: float, base: float, t: int) -> float:
         length = self.T_0
@@ -328,6 +366,20 @@ class OneCycleLR(LRScheduler):
             group["initial_lr"] = first
         super().__init__(optimizer)
 
+    def check(self) -> None:
+        super().check()
+        whole("OneCycleLR: total_steps", self.total_steps, least=1)
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"OneCycleLR: anneal_strategy={self.anneal_strategy!r}; there are 'cos' and 'linear'.")
+        if any([start == end for start, end in zip(self.starts, self.ends, strict=True)]):
+            raise ValueError(f"OneCycleLR: a phase of no steps: from {self.starts} to {self.ends}.")
+        for corners in (self.lrs, self.momenta):
+            for _, values in zip(self.groups(len(corners)), corners, strict=True):
+                if len(values) != len(self.ends) + 1:
+                    raise ValueError(f"OneCycleLR: {len(self.ends)} phases have one corner more, not {len(values)}.")
+                for x in values:
+                    at_least_zero("OneCycleLR: a corner of the cycle", x)
+
     def set_rates(self) -> None:
         if self.last_epoch > self.total_steps:
             raise ValueError(f"OneCycleLR: step() was called more than total_steps={self.total_steps} times.")
@@ -374,23 +426,27 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: float | Sequence[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
-        if at_least_zero("ReduceLROnPlateau: factor", factor) >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau: factor={factor}; it is below 1.")
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(
-                f"ReduceLROnPlateau: mode={mode!r}, threshold_mode={threshold_mode!r}; mode is 'min' or 'max', "
-                "threshold_mode 'rel' or 'abs'."
-            )
-        self.mode, self.factor, self.threshold_mode = mode, factor, threshold_mode
-        self.threshold: float = at_least_zero("ReduceLROnPlateau: threshold", threshold)
-        self.eps: float = at_least_zero("ReduceLROnPlateau: eps", eps)
-        self.patience = whole("ReduceLROnPlateau: patience", patience, least=0)
-        self.cooldown = whole("ReduceLROnPlateau: cooldown", cooldown, least=0)
-        self.min_lr = min_lr
+        self.mode, self.factor, self.threshold_mode, self.threshold = mode, factor, threshold_mode, threshold
+        self.patience, self.cooldown, self.min_lr, self.eps = patience, cooldown, min_lr, eps
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
         super().__init__(optimizer)
-        one_each("min_lr", min_lr, optimizer.param_groups)
+
+    def check(self) -> None:
+        super().check()
+        if at_least_zero("ReduceLROnPlateau: factor", self.factor) >= 1.0:
+            raise ValueError(f"ReduceLROnPlateau: factor={self.factor}; it is below 1.")
+        if self.mode not in ("min", "max") or self.threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f"ReduceLROnPlateau: mode={self.mode!r}, threshold_mode={self.threshold_mode!r}; mode is 'min' or "
+                "'max', threshold_mode 'rel' or 'abs'."
+            )
+        at_least_zero("ReduceLROnPlateau: threshold", self.threshold)
+        at_least_zero("ReduceLROnPlateau: eps", self.eps)
+        number("ReduceLROnPlateau: best", self.best)
+        for name in ("patience", "cooldown", "num_bad_epochs", "cooldown_counter"):
+            whole(f"ReduceLROnPlateau: {name}", getattr(self, name), least=0)
+        one_each("min_lr", self.min_lr, self.optimizer.param_groups)
 
     def step(self, metric: Any = None) -> None:
         """Look at the metric (a number, or a scalar Value), and reduce the rates if it is time."""
