@@ -9,7 +9,7 @@ their gradients as `g`; here is all of plain gradient descent:
 ...         super().__init__(params, {"lr": lr})
 ...
 ...     def update(self, p, g, slots, t, group):
-...         p -= group["lr"] * g
+...         p -= group["lr"] * g  # in place: p -= ..., not p = p - ..., which changes nothing
 >>> w = Value([1.0, 2.0])
 >>> (w * w).sum().backward()
 >>> Descent([w], lr=0.1).step()
