@@ -985,3 +985,31 @@ def test_a_rule_that_declares_nothing_remembers_the_same_for_all_parameters():
     state = optimizer.state_dict()
     del state["state"][1]["seen"]
     check_refused(optimizer, state, r"parameter 1 has \[\]; it needs \['seen'\]")
+
+
+# --------------------------------------------------------------------------------------------------- True or False
+@every_optimiser
+@pytest.mark.parametrize("bad", ["no", 1, 0.0, None])
+def test_flags_are_true_or_false(make, bad):
+    optimizer = stepped(make)
+    flags = {"maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay"} & set(optimizer.defaults)
+    assert flags == {name for name, x in optimizer.defaults.items() if isinstance(x, bool)}
+    for name in flags:
+        text = f"{type(optimizer).__name__}: {name}={bad!r}; {name} is True or False"
+        with pytest.raises(DtypeError, match=text):
+            optimizer.add_param_group({"params": [mg.Value(1.0)], name: bad})
+        state, before = optimizer.state_dict(), repr(optimizer.state_dict())
+        state["param_groups"][0][name] = bad
+        with pytest.raises(DtypeError, match=text):
+            optimizer.load_state_dict(state)
+        assert repr(optimizer.state_dict()) == before
+
+
+def test_a_flag_that_is_a_word_does_not_climb():
+    p = mg.Value(1.0)
+    with pytest.raises(DtypeError, match="SGD: maximize='no'; maximize is True or False"):
+        optim.SGD([p], maximize="no")
+    optimizer = optim.SGD([p], maximize=np.bool_(True), lr=1.0)
+    p.grad = 1.0
+    optimizer.step()
+    assert p.data == 2.0

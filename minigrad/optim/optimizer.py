@@ -20,6 +20,7 @@ from ..value import Value, changed_in_place
 __all__ = ["Group", "Optimizer", "Slots", "average"]
 
 BLOCK = 65536
+FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
 Group = dict[str, Any]  # a parameter group: its parameters and its hyper-parameters, as in PyTorch
 
 
@@ -230,6 +231,9 @@ class Optimizer:
         for name in self.at_least_zero:
             if name in group:
                 at_least_zero(f"{type(self).__name__}: {name}", group[name])
+        for name in FLAGS:
+            if not isinstance(group.get(name, False), (bool, np.bool_)):
+                raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is True or False.")
         for name in self.pairs:
             if np.shape(group[name]) != (2,):
                 raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is a pair of numbers.")
