@@ -314,9 +314,11 @@ def test_section_1d_9017_is_what_chance_allows():
     chance = (t - 1 - (t - 1) // 10) / t
     expected, spread = chance.mean(), math.sqrt(np.sum(chance * (1.0 - chance))) / 3000
     assert abs(0.9017 - expected) < spread
-    w, clip, clipped = mg.Value([0.0, 0.0]), optim.AutoClip(10), 0
-    for norm in np.random.default_rng(0).lognormal(size=3000):
+    w, clip, clipped = mg.Value([0.0, 0.0]), optim.AutoClip(10), []
+    norms = np.random.default_rng(0).lognormal(size=3000)
+    for norm in norms:
         w.grad = np.array([0.6, 0.8]) * norm
         clip([w])
-        clipped += bool(np.linalg.norm(w.grad) < norm * (1.0 - 1e-12))
-    assert abs(clipped / 3000 - expected) < 3.0 * spread
+        clipped.append(bool(np.linalg.norm(w.grad) < norm * (1.0 - 1e-12)))
+    assert clipped == [bool(np.sum(norms[:i] < norms[i]) > i // 10) for i in range(3000)]
+    assert abs(np.mean(clipped) - expected) < 3.0 * spread
