@@ -54,6 +54,7 @@ def reduce(value: Value, protocol: Any = None) -> Any:
     fields = {name: getattr(value, name) for name in FIELDS if hasattr(value, name)}
     place = active.places.get(value._number, -1)
     if value.gate is None:
+        fields["_saved"] = None  # a copy's array has not been changed
         state: tuple[Any, ...] = (fields,)
     elif place >= active.place:  # its turn in the list; after a copy that failed half way, no turn comes again
         check_unchanged(value)

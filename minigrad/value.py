@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import operator
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -263,7 +264,7 @@ class Value(Methods):
     _da: Any  # ... each with its local gradient, None where no gradient flows;
     _b: Any  # one with more wires keeps them as a tuple in _a, and the locals in _da
     _db: Any
-    _saved: Any  # any other gate: (wires, (out, *raw inputs), params); a leaf: (array, when it was changed in place)
+    _saved: Any  # any other gate: (wires, (out, *raw inputs), params); a leaf: (array, when it was changed), ...
 
     def __new__(cls, data: Any = 0.0, *args: Any, **kwargs: Any) -> Value:
         return data if isinstance(data, cls) else object.__new__(cls)
@@ -489,12 +490,17 @@ def changed_in_place(value: Value) -> None:
             "Assign a new array, or start from v.detach()."
         )
     value._number = tick()
-    value._saved = (value._raw, value._number)
+    before = value._saved or ()
+    if before and before[-1][0]() is value._raw:  # as nearly always
+        value._saved = (*before[:-1], (before[-1][0], value._number))
+    else:  # another array than last time: both are remembered, as long as a graph holds them
+        others = [(array, n) for array, n in before if array() is not None and array() is not value._raw]
+        value._saved = (*others, (weakref.ref(value._raw), value._number))
 
 
 def changed_since(x: Value, raw: Any, node: Value) -> bool:
     """Whether the array that `node` took from the leaf `x` was changed in place afterwards."""
-    return x.gate is None and x._saved is not None and x._saved[0] is raw and x._saved[1] > node._number
+    return x.gate is None and any([array() is raw and n > node._number for array, n in x._saved or ()])
 
 
 def needs_gradient(x: Any) -> bool:

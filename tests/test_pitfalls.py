@@ -845,3 +845,17 @@ def test_an_array_changed_in_place_is_refused_even_after_it_was_replaced() -> No
     w.grad = None
     fresh.backward()
     np.testing.assert_array_equal(w.grad, [20.0, 40.0])
+
+
+def test_every_array_that_was_changed_in_place_is_remembered() -> None:
+    w = mg.Value([1.0, 2.0], label="w")
+    loss = (w * w).sum()
+    w.data -= 1.0
+    w.data = w.data + 10.0
+    w.data -= 1.0
+    with pytest.raises(GradientError, match=r"w .* was changed in place"):
+        loss.backward()
+    for _ in range(50):  # and forgotten with the graph that held it
+        w.data = w.data + 1.0
+        w.data -= 1.0
+    assert len(w._saved) <= 3
