@@ -710,3 +710,26 @@ def test_labels_of_any_integer_type(dtype):
     scores = mg.Value([[1.0, 2.0, 4.0], [0.0, 1.0, 0.0]])
     assert F.cross_entropy(scores, np.array([2, 1], dtype)).data == F.cross_entropy(scores, [2, 1]).data
     assert F.multiclass_hinge_loss(scores, np.array([2, 0], dtype)).data == 1.5
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: nn.MSELoss(reduction="avg"), "mse_loss: reduction='avg'; it is 'mean', 'sum' or 'none'"),
+        (lambda: nn.CrossEntropyLoss(reduction="batchmean"), "cross_entropy: reduction='batchmean'; it is"),
+        (lambda: nn.KLDivLoss(reduction="avg"), "kl_div: reduction='avg'.*'batchmean'"),
+        (lambda: nn.CrossEntropyLoss(label_smoothing=2.0), "cross_entropy: label_smoothing=2.0; it is a number"),
+        (lambda: nn.HuberLoss(delta=-1.0), "huber_loss: delta=-1.0; it is a number above 0"),
+        (lambda: nn.SmoothL1Loss(beta=float("nan")), "smooth_l1_loss: beta=nan"),
+        (lambda: nn.MulticlassHingeLoss(margin="1"), "multiclass_hinge_loss: margin='1' is not a number"),
+        (lambda: nn.MulticlassHingeLoss(over_classes="mean"), "over_classes='mean'; it is 'sum' or 'max'"),
+        (lambda: nn.MultiMarginLoss(p=3), "multi_margin_loss: p=3; it is 1 or 2"),
+    ],
+)  # fmt: skip
+def test_options_are_checked_when_a_loss_is_made(make: Callable[[], Any], text: str) -> None:
+    with pytest.raises((ValueError, DtypeError), match=text):
+        make()
+
+
+def test_kl_div_has_batchmean() -> None:
+    assert nn.KLDivLoss(reduction="batchmean").reduction == "batchmean"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import gates
+from ..arguments import number
 from .module import Module
 
 __all__ = [
@@ -28,7 +29,7 @@ class LeakyReLU(Module):
     """x where x > 0, negative_slope · x elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+        self.negative_slope = number("LeakyReLU: negative_slope", negative_slope)
 
     def forward(self, x: Any) -> Any:
         return gates.leaky_relu(x, negative_slope=self.negative_slope)
@@ -41,7 +42,7 @@ class ELU(Module):
     """x where x > 0, alpha (exp(x) - 1) elsewhere."""
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = number("ELU: alpha", alpha)
 
     def forward(self, x: Any) -> Any:
         return gates.elu(x, alpha=self.alpha)
@@ -54,6 +55,7 @@ class GELU(Module):
     """x Φ(x), Φ the normal distribution; `approximate="tanh"` is the formula with tanh."""
 
     def __init__(self, approximate: str = "none") -> None:
+        gates.gelu(0.0, approximate=approximate)  # which refuses a form that it does not have
         self.approximate = approximate
 
     def forward(self, x: Any) -> Any:
@@ -88,7 +90,7 @@ class Softplus(Module):
     """log(1 + exp(beta x)) / beta, exact everywhere: PyTorch's `threshold`, beyond which it is a line, isn't needed."""
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
+        self.beta = number("Softplus: beta", beta)
 
     def forward(self, x: Any) -> Any:
         return gates.softplus(x, beta=self.beta)
@@ -98,7 +100,7 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """exp(x) / sum exp(x) along `dim`, after subtracting the maximum.  (PyTorch wants `dim`; here it is the last.)
+    """The softmax, exp(x) / sum exp(x) along `dim`, after subtracting the maximum.  (PyTorch wants `dim`; here it is the last.)
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0], [1000.0, 0.0]]))

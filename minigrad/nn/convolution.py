@@ -12,6 +12,7 @@ from ..arguments import whole
 from ..convert import shape_of
 from ..errors import ShapeError
 from ..gates.convolution import borders
+from ..gates.pooling import sizes
 from ..gates.windows import batch_of, each
 from ..random import generator
 from .init import uniform_
@@ -119,6 +120,7 @@ class MaxPool2d(Module):
     def __init__(
         self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *, ceil_mode: bool = False
     ) -> None:
+        sizes("MaxPool2d", 2, kernel_size, stride, padding, dilation)  # which refuses what no window has
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
@@ -148,6 +150,7 @@ class AvgPool2d(Module):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
+        sizes("AvgPool2d", 2, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
 from ..convert import describe, is_value, shape_of
 from ..errors import ShapeError
 from ..gates import (
@@ -40,6 +39,7 @@ from ..gates import (
 from .module import Module
 from .targets import (
     by_example,
+    check_options,
     class_axis,
     class_labels,
     class_weights,
@@ -70,6 +70,7 @@ class Loss(Module):
     function: Callable[..., Any]
 
     def __init__(self, **options: Any) -> None:
+        check_options(self.function.__name__, **options)
         self.options = tuple(options)
         for name, x in options.items():
             if name in ("weight", "pos_weight"):
@@ -128,8 +129,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> huber_loss([0.5, 3.0], [0.0, 0.0], reduction="none").tolist()
     [0.125, 2.5]
     """
-    if not number("huber_loss: delta", delta) > 0.0:
-        raise ValueError(f"huber_loss: delta={delta}; it is a number above 0.")
+    check_options("huber_loss", delta=delta)
     d = subtract(input, like("huber_loss", input, target))
     c = clip(d, a_min=-delta, a_max=delta)
     return reduce("huber_loss", c * (d - 0.5 * c), reduction)
@@ -152,8 +152,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     >>> smooth_l1_loss([0.5, 3.0], [0.0, 0.0], reduction="none", beta=2.0).tolist()
     [0.0625, 2.0]
     """
-    if not number("smooth_l1_loss: beta", beta) >= 0.0:
-        raise ValueError(f"smooth_l1_loss: beta={beta}; it is a number of at least 0.")
+    check_options("smooth_l1_loss", beta=beta)
     d = subtract(input, like("smooth_l1_loss", input, target))
     c = clip(d, a_min=-beta, a_max=beta)
     return reduce("smooth_l1_loss", (c / beta) * (d - 0.5 * c) if beta else absolute(d), reduction)
@@ -192,9 +191,8 @@ def cross_entropy(
     >>> round(cross_entropy(Value([[-2.85, 0.86, 0.28]]), [2]).item(), 4)
     1.0402
     """
-    name, s = "cross_entropy", number("cross_entropy: label_smoothing", label_smoothing)
-    if not 0.0 <= s <= 1.0:
-        raise ValueError(f"{name}: label_smoothing={s}; it is a number from 0 to 1.")
+    name, s = "cross_entropy", label_smoothing
+    check_options(name, label_smoothing=s)
     axis, rows = class_axis(name, input), by_example(name, input)
     if weight is not None:
         weight = class_weights(name, weight, rows)
@@ -311,7 +309,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
             )
         each = expected(t, log(where(t > 0, t, 1.0)) - x)
     if reduction != "batchmean":
-        return reduce("kl_div", each, reduction, "batchmean")
+        return reduce("kl_div", each, reduction)
     if not shape_of(x) or not shape_of(x)[0]:
         raise ShapeError(f"kl_div: reduction='batchmean' needs a batch, and the input's shape is {shape_of(x)}.")
     return sum(each) / float(shape_of(x)[0])
@@ -351,11 +349,12 @@ class HingeLoss(Loss):
 
 def violations(name: str, input: Any, target: Any, margin: float) -> tuple[Any, Any]:
     """max(0, score - score[label] + margin) for each other class of each example, 0 at the label; and the labels."""
+    check_options(name, margin=margin)
     labels, rows = class_labels(name, input, target)[0], by_example(name, input)
     at = np.arange(len(labels)), labels
     others = np.ones(shape_of(rows), bool)
     others[at] = False
-    return select(others, relu(rows - rows[at].reshape(-1, 1) + number(f"{name}: margin", margin))), labels
+    return select(others, relu(rows - rows[at].reshape(-1, 1) + margin)), labels
 
 
 def multiclass_hinge_loss(
@@ -373,8 +372,7 @@ def multiclass_hinge_loss(
     8.0
     """
     name = "multiclass_hinge_loss"
-    if over_classes not in ("sum", "max"):
-        raise ValueError(f"{name}: over_classes={over_classes!r}; it is 'sum' or 'max'.")
+    check_options(name, over_classes=over_classes)
     each = (sum if over_classes == "sum" else max)(violations(name, input, target, margin)[0], axis=1)
     return reduce_examples(name, each, None, None, reduction, without(input, class_axis(name, input)))
 
@@ -400,8 +398,7 @@ def multi_margin_loss(
     3.0
     """
     name = "multi_margin_loss"
-    if p not in (1, 2):
-        raise ValueError(f"{name}: p={p!r}; it is 1 or 2.")
+    check_options(name, p=p)
     v, labels = violations(name, input, target, margin)
     each = sum(v if p == 1 else v * v, axis=1) / float(v.shape[1])
     each = each if weight is None else each * class_weights(name, weight, v)[labels]

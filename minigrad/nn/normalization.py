@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import at_least_zero, number, whole
 from ..convert import describe, is_value, shape_of
 from ..errors import ShapeError
 from ..gates import mean, reshape, sqrt
@@ -50,7 +50,9 @@ class BatchNorm(Module):
         rng: Any = None,  # every layer takes one; nothing is random here
     ) -> None:
         n = self.num_features = whole(f"{type(self).__name__}: num_features", num_features, least=1)
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum = at_least_zero(f"{type(self).__name__}: eps", eps), momentum
+        if momentum is not None and not 0.0 <= number(f"{type(self).__name__}: momentum", momentum) <= 1.0:
+            raise ValueError(f"{type(self).__name__}: momentum={momentum}; it is a number from 0 to 1, or None.")
         self.weight = Parameter(np.ones(n), dtype=dtype, label="weight") if affine else None
         self.bias = Parameter(np.zeros(n), dtype=dtype, label="bias") if affine else None
         self.register_buffer("running_mean", np.zeros(n, dtype) if track_running_stats else None)
@@ -156,7 +158,7 @@ class LayerNorm(Module):
     ) -> None:
         sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
         self.normalized_shape = tuple([whole("LayerNorm: normalized_shape", n, least=1) for n in sizes])
-        self.eps = eps
+        self.eps = at_least_zero("LayerNorm: eps", eps)
         shape = self.normalized_shape
         self.weight = Parameter(np.ones(shape), dtype=dtype, label="weight") if elementwise_affine else None
         self.bias = Parameter(np.zeros(shape), dtype=dtype, label="bias") if elementwise_affine and bias else None

@@ -6,15 +6,41 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import number, whole
 from ..convert import is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import divide, mean, moveaxis, reshape, select, sum
 
 __all__ = [
-    "by_example", "class_axis", "class_labels", "class_weights", "factors", "like", "numbers", "probabilities",
-    "reduce", "reduce_examples", "signs", "without",
+    "by_example", "check_options", "class_axis", "class_labels", "class_weights", "factors", "like", "numbers",
+    "probabilities", "reduce", "reduce_examples", "signs", "without",
 ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+def check_options(loss: str, **options: Any) -> None:
+    """Refuse options, by their names, that `loss` doesn't have: when its class is made, and when it is computed."""
+    for name, x in options.items():
+        if name == "delta" and not number(f"{loss}: delta", x) > 0.0:
+            raise ValueError(f"{loss}: delta={x}; it is a number above 0.")
+        if name == "beta" and not number(f"{loss}: beta", x) >= 0.0:
+            raise ValueError(f"{loss}: beta={x}; it is a number of at least 0.")
+        if name == "label_smoothing" and not 0.0 <= number(f"{loss}: label_smoothing", x) <= 1.0:
+            raise ValueError(f"{loss}: label_smoothing={x}; it is a number from 0 to 1.")
+        if name == "margin":
+            number(f"{loss}: margin", x)
+        if name in CHOICES:
+            allowed = [choice for choice in CHOICES[name] if choice != "batchmean" or loss == "kl_div"]
+            if x not in allowed:
+                *most, last = [repr(choice) for choice in allowed]
+                raise ValueError(f"{loss}: {name}={x!r}; it is {', '.join(most)} or {last}.")
+
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "reduction": ("mean", "sum", "batchmean", "none"),
+    "over_classes": ("sum", "max"),
+    "p": (1, 2),
+}
 
 
 # -------------------------------------------------------------------------------------------------------------- scores
@@ -174,16 +200,14 @@ def floats(what: str, x: Any, dtype: Any = None) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------------------- reductions
-def reduce(loss: str, each: Any, reduction: str, *more: str) -> Any:
-    """One number of many losses: their mean or sum, or all of them; `more` reductions are only named in the error."""
+def reduce(loss: str, each: Any, reduction: str) -> Any:
+    """One number of many losses: their mean or sum, or all of them."""
+    check_options(loss, reduction=reduction)
     if reduction == "mean":
         if 0 in shape_of(each):
             raise ShapeError(f"{loss}: the batch is empty.")
         return mean(each)
-    if reduction in ("sum", "none"):
-        return sum(each) if reduction == "sum" else each
-    allowed = [repr(name) for name in ("mean", "sum", *more)]
-    raise ValueError(f"{loss}: reduction={reduction!r}; it is {', '.join(allowed)} or 'none'.")
+    return sum(each) if reduction == "sum" else each
 
 
 def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str, shape: tuple[int, ...]) -> Any:
