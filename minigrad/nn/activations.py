@@ -100,7 +100,7 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """The softmax, exp(x) / sum exp(x) along `dim`, after subtracting the maximum.  (PyTorch wants `dim`; here it is the last.)
+    """The softmax, exp(x) / sum exp(x) along `dim`, after subtracting the maximum; `dim` is the last if not given.
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0], [1000.0, 0.0]]))
