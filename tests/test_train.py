@@ -228,7 +228,16 @@ def whole_updates(arguments, history, updates):
         assert np.array_equal(array, arguments["model"].state_dict()[name])
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C is heard, also where the tests run in the background of a shell, which makes it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_in_the_middle_of_a_step_ends_after_it():
     arguments = setup()
     calls = []
@@ -250,6 +259,7 @@ def test_ctrl_c_in_the_middle_of_a_step_ends_after_it():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.usefixtures("listening")
 def test_a_second_ctrl_c_stops_at_once():
     def impatient(scores, y):
         os.kill(os.getpid(), signal.SIGINT)
