@@ -8,46 +8,30 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.check.sampling import Case, cases_of, is_float
 from minigrad.errors import GradientError, ShapeError
 from minigrad.gates import REGISTRY
-from minigrad.gates.registry import Call
 from minigrad.tree import tree_leaves, tree_map
 
-
-def example_calls() -> list[Any]:
-    """(gate, inputs, params) for every differentiable gate, from its own domain."""
-    rng = np.random.default_rng(3)
-    calls = []
-    for name, gate in REGISTRY.items():
-        if not gate.differentiable:
-            continue
-        for k, domain in enumerate(gate.domain if isinstance(gate.domain[0], Call) else [None, ()]):
-            if isinstance(domain, Call):
-                inputs = [rng.uniform(domain.low, domain.high, s) if isinstance(s, tuple) else s for s in domain.shapes]
-                params = domain.params
-            else:
-                inputs = [rng.uniform(low, high, () if domain is None else (2, 3)) for low, high in gate.domain]
-                params = {}
-            inputs = [x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs]
-            calls.append(pytest.param(gate, inputs, params, id=f"{name}-{k}"))
-    return calls
+CASES = [case for gate in REGISTRY.values() if gate.differentiable for case in cases_of(gate)]
 
 
 def number_or_array(rng: np.random.Generator, like: Any) -> Any:
     return rng.standard_normal(np.shape(like)) if np.shape(like) else float(rng.standard_normal())
 
 
-@pytest.mark.parametrize(("gate", "inputs", "params"), example_calls())
-def test_pushing_is_the_transpose_of_pulling(gate: mg.Gate, inputs: list[Any], params: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_pushing_is_the_transpose_of_pulling(case: Case) -> None:
     """<u, J t> = <Jᵀ u, t>, for every gate and, at once, its inputs' dtypes and shapes."""
     rng = np.random.default_rng(5)
-    moving = [i for i, x in enumerate(inputs) if isinstance(x, float) or getattr(x, "dtype", None) == np.float64]
+    inputs = case.sample(rng)
+    moving = [i for i, x in enumerate(inputs) if is_float(x)]
 
     def f(*xs: Any) -> Any:
         full = list(inputs)
         for i, x in zip(moving, xs, strict=True):
             full[i] = x
-        return gate(full, **params) if gate.arity is None else gate(*full, **params)
+        return case.call(*full)
 
     point = tuple(inputs[i] for i in moving)
     tangents = tuple(number_or_array(rng, x) for x in point)

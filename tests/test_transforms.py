@@ -11,9 +11,9 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.check.sampling import Case, cases_of, is_float
 from minigrad.errors import DtypeError, GradientError
 from minigrad.gates import REGISTRY
-from minigrad.gates.registry import Call
 from minigrad.transforms import Trace, by_columns, by_rows
 from minigrad.tree import tree_leaves, tree_map
 
@@ -398,33 +398,20 @@ def test_a_gradient_penalty_is_pytorchs(rng):
 
 
 # ------------------------------------------------------------------------------------ many rows of a Jacobian at once
-def calls_of_the_catalogue() -> list[Any]:
-    rng, calls = np.random.default_rng(11), []
-    for name, gate in REGISTRY.items():
-        for k, domain in enumerate(gate.domain if gate.differentiable else []):
-            if isinstance(domain, Call):
-                low, high, shapes, params = domain.low, domain.high, domain.shapes, domain.params
-                inputs = [rng.uniform(low, high, s) if isinstance(s, tuple) else s for s in shapes]
-            elif k == 0:
-                spans = zip(gate.domain, ((2, 3), (3,)), strict=False)
-                inputs, params = [rng.uniform(*span, shape) for span, shape in spans], {}
-            else:
-                continue
-            inputs = [x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs]
-            calls.append(pytest.param(gate, inputs, params, id=f"{name}-{k}"))
-    return calls
+CASES = [case for gate in REGISTRY.values() if gate.differentiable for case in cases_of(gate)]
 
 
-@pytest.mark.parametrize(("gate", "inputs", "params"), calls_of_the_catalogue())
-def test_rows_at_once_are_rows_one_by_one(gate: mg.Gate, inputs: list[Any], params: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_rows_at_once_are_rows_one_by_one(case: Case) -> None:
     """The Jacobian by rows and by columns, raw and recorded, against a pull per number of the output."""
-    moving = [i for i, x in enumerate(inputs) if isinstance(x, float) or getattr(x, "dtype", None) == np.float64]
+    inputs = case.sample(np.random.default_rng(11))
+    moving = [i for i, x in enumerate(inputs) if is_float(x)]
 
     def f(*xs: Any) -> Any:
         full = list(inputs)
         for i, x in zip(moving, xs, strict=True):
             full[i] = x
-        return gate(full, **params) if gate.arity is None else gate(*full, **params)
+        return case.call(*full)
 
     point, at = tuple(inputs[i] for i in moving), tuple(range(len(moving)))
     out, pull_back = mg.vjp(f, *point)
