@@ -20,6 +20,13 @@ PACKAGES = {  # what `minigrad info` looks for, and the extra that brings it
     "tqdm": "train",
     "matplotlib": "plot",
     "scikit-learn": "data",
+    "mlxtend": "mnist",
+    "scipy": "scipy",
+    "safetensors": "safetensors",
+    "tensorboardX": "tensorboard",
+    "onnx": "onnx",
+    "joblib": "sweep",
+    "mpi4py": "mpi",
 }
 
 
