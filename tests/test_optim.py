@@ -464,7 +464,7 @@ def changed(**parts):
             r"parameter 1 has shape \(9,\)",
         ),
         (changed(state=lambda s: {**s, 5: s[0]}), "state 5 belongs to no parameter"),
-        (changed(state=lambda s: {0: s[0], 1: {"momentum_buffer": np.ones(1)}}), "no 'step'"),
+        (changed(state=lambda s: {0: s[0], 1: {"velocity": np.ones(1)}}), "no 'step'"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, text):
@@ -964,6 +964,30 @@ def test_a_state_whose_group_lacks_a_setting_is_refused(make):
         state = optimizer.state_dict()
         del state["param_groups"][0][name]
         check_refused(optimizer, state, rf"a group of the state lacks \['{name}'\]")
+
+
+@pytest.mark.parametrize("name", [*EVERY, "LBFGS"])
+def test_a_setting_that_is_misspelt_or_deleted_later_is_refused_and_nothing_is_updated(name):
+    """`param_groups[0]["momentun"] = ...` would change nothing, and nobody would know."""
+    p = mg.Value([1.0, 2.0])
+    optimizer = getattr(optim, name)([p], lr=0.1)
+
+    def closure():
+        p.grad = np.ones(2)
+        return 1.0
+
+    group, settings = optimizer.param_groups[0], dict(optimizer.param_groups[0])
+    group["momentun"] = 0.9
+    with pytest.raises(TypeError, match=rf"{name}: a group has no setting \['momentun'\]; there are \[.*'lr'"):
+        optimizer.step(closure)
+    assert p.data.tolist() == [1.0, 2.0]
+    del group["momentun"], group["lr"]
+    with pytest.raises(TypeError, match=rf"{name}: a group lacks \['lr'\]"):
+        optimizer.step(closure)
+    assert p.data.tolist() == [1.0, 2.0]
+    group.update(settings)
+    optimizer.step(closure)
+    assert (p.data < [1.0, 2.0]).all()
 
 
 def test_a_slot_whose_setting_was_turned_off_is_kept():

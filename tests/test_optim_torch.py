@@ -165,37 +165,90 @@ def test_float32_parameters(name, settings, rng):
 def to_numpy(x):
     if isinstance(x, dict):
         return {key: to_numpy(value) for key, value in x.items()}
+    if isinstance(x, list):
+        return [to_numpy(value) for value in x]
     return x.numpy().copy() if isinstance(x, torch.Tensor) else x
 
 
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("foreach", [False, True])
 @every_optimiser
-def test_pytorchs_state_continues_here(name, settings, rng):
-    """The memory has PyTorch's names and shapes; only NAdam's product of momenta is an array here."""
-    ours, theirs, a, b = pair(name, settings, [rng.normal(size=3), rng.normal(size=(2, 2))])
+def test_pytorchs_state_continues_here(name, settings, foreach, maximize, rng):
+    """Its `state_dict()`, tensors as arrays and nothing else changed, in an optimiser that was made with defaults."""
+    ours, theirs, a, b = pair(name, settings, [rng.normal(size=3), rng.normal(size=(2, 2)), 1.5])
+    b = getattr(torch.optim, name)(theirs, **settings, foreach=foreach, maximize=maximize)
     gradients = [[rng.normal(size=p.shape) for p in ours] for _ in range(20)]
     for step, gs in enumerate(gradients):
         for p, q, g in zip(ours, theirs, gs, strict=True):
             p.grad, q.grad = g, torch.tensor(g)
         if step == 10:
-            state = to_numpy(b.state_dict()["state"])
-            for i, memory in state.items():
-                memory["step"] = float(memory.get("step", 10))  # SGD counts none
-                if "mu_product" in memory:
-                    memory["mu_product"] = np.full(theirs[i].shape, memory["mu_product"])
-                memory.update({k: x for k, x in memory.items() if x is not None})
-                state[i] = {k: x for k, x in memory.items() if x is not None}
-            for i in range(2):
-                state.setdefault(i, {"step": 10})
-                ours[i].data = theirs[i].detach().numpy().copy()
-            a = getattr(optim, name)(ours, **settings)
-            a.load_state_dict({"state": state, "param_groups": a.state_dict()["param_groups"]})
-            mine = a.state_dict()["state"]
-            assert {k: set(m) for k, m in mine.items()} == {k: set(m) for k, m in state.items()}
+            for p, q in zip(ours, theirs, strict=True):
+                p.data = q.detach().numpy().copy() if p.ndim else q.item()
+            a = getattr(optim, name)(ours)
+            a.load_state_dict(to_numpy(b.state_dict()))
+            assert set(a.param_groups[0]) == {"params", *a.defaults}
         if step >= 10:
             a.step()
         b.step()
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("flag", ["foreach", "fused", "differentiable", "capturable"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_how_pytorch_executes_a_step_is_left_out(name, flag):
+    theirs = getattr(torch.optim, name)([torch.ones(2, requires_grad=True)], lr=0.7)
+    theirs.param_groups[0][flag] = True
+    ours = getattr(optim, name)([mg.Value([1.0, 1.0])])
+    ours.load_state_dict(to_numpy(theirs.state_dict()))
+    assert set(ours.param_groups[0]) == {"params", *ours.defaults}
+    assert ours.param_groups[0]["lr"] == 0.7
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_names_and_what_pytorchs_cycle_keeps_in_a_group_are_left_out(kind):
+    model = torch.nn.Linear(2, 1)
+    theirs = getattr(torch.optim, kind)(model.named_parameters(), **(dict(momentum=0.9) if kind == "SGD" else {}))
+    torch.optim.lr_scheduler.OneCycleLR(theirs, 0.1, 10)
+    ours = getattr(optim, kind)([mg.Value([[1.0, 1.0]]), mg.Value([1.0])])
+    ours.load_state_dict(to_numpy(theirs.state_dict()))
+    assert set(ours.param_groups[0]) == {"params", "initial_lr", *ours.defaults}
+    assert settings_of(ours) == settings_of(theirs)
+
+
+def test_a_setting_that_changes_numbers_is_no_flag_and_is_refused():
+    theirs = torch.optim.Adam([torch.ones(1, requires_grad=True)], foreach=True)
+    state = to_numpy(theirs.state_dict())
+    state["param_groups"][0]["beta3"] = 0.5
+    with pytest.raises(ValueError, match=r"the state of another optimizer, with \['beta3'\]"):
+        optim.Adam([mg.Value([1.0])]).load_state_dict(state)
+
+
+@pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
+def test_pytorchs_lbfgs_continues_here(line_search):
+    start, settings = np.array([-1.2, 1.0, -0.5, 0.8]), dict(max_iter=3, history_size=4, line_search_fn=line_search)
+    settings["lr"] = 1.0 if line_search else 0.002
+    q = torch.tensor(start, requires_grad=True)
+    b = torch.optim.LBFGS([q], **settings)
+
+    def closure(w, optimizer):
+        def compute():
+            optimizer.zero_grad()
+            loss = rosenbrock(w)
+            loss.backward()
+            return loss
+
+        return compute
+
+    for _ in range(3):
+        b.step(closure(q, b))
+    p = mg.Value(q.detach().numpy().copy())
+    a = optim.LBFGS([p])
+    a.load_state_dict(to_numpy(b.state_dict()))
+    for _ in range(3):
+        a.step(closure(p, a)), b.step(closure(q, b))
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=0, atol=1e-10)
+    assert a.state_dict()["state"][0]["func_evals"] == b.state_dict()["state"][0]["func_evals"]
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adadelta",

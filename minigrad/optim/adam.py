@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..value import Value
 from .optimizer import Group, Optimizer, Slots, average
 
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
@@ -126,6 +127,12 @@ class NAdam(Optimizer):
     ) -> None:
         defaults = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
         super().__init__(params, defaults | dict(decoupled_weight_decay=decoupled_weight_decay, maximize=maximize))
+
+    def from_pytorch(self, memory: dict[str, Any], p: Value) -> dict[str, Any]:
+        """PyTorch has one number for the Πμ of a parameter, we one for each entry."""
+        if "mu_product" in memory and np.ndim(memory["mu_product"]) == 0:
+            memory = {**memory, "mu_product": np.full(p.shape, memory["mu_product"])}
+        return super().from_pytorch(memory, p)
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         (b1, b2), decay = group["betas"], group["momentum_decay"]

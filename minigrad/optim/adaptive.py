@@ -73,6 +73,7 @@ class RMSprop(Optimizer):
     at_least_zero = ("lr", "eps", "weight_decay")
     below_one = ("alpha", "momentum")
     remembers = {"square_avg": "", "grad_avg": "centered", "momentum_buffer": "momentum"}  # noqa: RUF012
+    not_in_pytorch = ("nesterov",)
 
     def __init__(
         self,

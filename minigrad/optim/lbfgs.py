@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import number, whole
 from ..convert import to_constant
 from ..errors import DtypeError, ShapeError
-from .optimizer import Group, Optimizer
+from .optimizer import Group, Optimizer, plain
 
 __all__ = ["LBFGS"]
 
@@ -166,7 +166,9 @@ class LBFGS(Optimizer):
 
     def set_memory(self, state: dict[int, Any], groups: list[Group]) -> None:
         """Take over what `memory` gave; all of it is looked at before anything is written."""
-        loaded, flat = dict(state.get(0, {})), self.flats[0][0]
+        flat = self.flats[0][0]
+        # PyTorch's memory has two lists more, which it computes anew.
+        loaded = {name: plain(x) for name, x in dict(state.get(0, {})).items() if name not in ("ro", "al")}
         names = set(vars(Seen()))
         if not set(state) <= {0} or set(loaded) not in (set(), names):
             raise ValueError(f"LBFGS: the memory is {{0: ...}} with {sorted(names)}, or empty.")

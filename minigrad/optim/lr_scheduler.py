@@ -28,7 +28,7 @@ from typing import Any
 
 from ..arguments import at_least_zero, number, whole
 from ..errors import DtypeError
-from .optimizer import Group, Optimizer
+from .optimizer import Group, Optimizer, true_or_false
 
 __all__ = [
     "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "InverseTimeLR", "LRScheduler", "LambdaLR",
@@ -336,6 +336,7 @@ class OneCycleLR(LRScheduler):
             epochs = whole("OneCycleLR: epochs", epochs, least=1)
             total_steps = epochs * whole("OneCycleLR: steps_per_epoch", steps_per_epoch, least=1)
         self.total_steps = whole("OneCycleLR: total_steps", total_steps, least=1)
+        true_or_false("OneCycleLR", "three_phase", three_phase)
         if not 0.0 <= number("OneCycleLR: pct_start", pct_start) <= 1.0:
             raise ValueError(f"OneCycleLR: pct_start={pct_start}; it is between 0 and 1.")
         if anneal_strategy not in ("cos", "linear"):
@@ -351,6 +352,7 @@ class OneCycleLR(LRScheduler):
         if any([start == end for start, end in zip(starts, ends, strict=True)]):
             raise ValueError(f"OneCycleLR: a phase of no steps: total_steps={total_steps}, pct_start={pct_start}.")
         self.starts, self.ends = starts, ends
+        true_or_false("OneCycleLR", "cycle_momentum", cycle_momentum)
         groups = checked(type(self), optimizer).param_groups
         tops, lows, highs = (
             one_each(f"OneCycleLR: {name}", x, groups)
@@ -369,6 +371,7 @@ class OneCycleLR(LRScheduler):
     def check(self) -> None:
         super().check()
         whole("OneCycleLR: total_steps", self.total_steps, least=1)
+        true_or_false("OneCycleLR", "cycle_momentum", self.cycle_momentum)
         if self.anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"OneCycleLR: anneal_strategy={self.anneal_strategy!r}; there are 'cos' and 'linear'.")
         if any([start == end for start, end in zip(self.starts, self.ends, strict=True)]):

@@ -21,6 +21,12 @@ __all__ = ["Group", "Optimizer", "Slots", "average"]
 
 BLOCK = 65536
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
+# What PyTorch keeps in a group besides: how a step is executed, names, what its schedules remember.  No number depends
+# on it, so `load_state_dict` leaves it out.
+PYTORCHS = frozenset(
+    ("foreach", "fused", "capturable", "differentiable", "param_names", "max_lr", "min_lr", "max_momentum",
+     "base_momentum")
+)  # fmt: skip
 Group = dict[str, Any]  # a parameter group: its parameters and its hyper-parameters, as in PyTorch
 
 
@@ -139,6 +145,7 @@ class Optimizer:
     # The slots of the rule, each with the setting that turns it on ("" for always): `load_state_dict` asks for them and
     # refuses others.  None: only that all parameters of a group remember the same.
     remembers: dict[str, str] | None = None
+    not_in_pytorch: tuple[str, ...] = ()  # flags that PyTorch's optimiser of this name lacks
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -164,8 +171,6 @@ class Optimizer:
             raise DtypeError(f'optimizer: a group is a dict {{"params": [...], "lr": ...}}, not {group!r:.60}.')
         given = group["params"]
         group = {**self.defaults, **group, "params": [given] if isinstance(given, Value) else members(given)}
-        if unknown := set(group) - set(self.defaults) - {"params", "initial_lr"}:
-            raise TypeError(f"{type(self).__name__}: a group has no setting {sorted(unknown)}.")
         if not group["params"]:
             raise ValueError("optimizer: a group has no parameters; was a generator used up?")
         for i, p in enumerate(group["params"]):
@@ -227,13 +232,19 @@ class Optimizer:
         raise TypeError(f"{type(self).__name__} has no update rule: define update(p, g, slots, t, group).")
 
     def check(self, group: Group) -> None:
-        """Raise `DtypeError` or `ValueError` for settings of the wrong kind or out of range."""
+        """Raise `TypeError` for an unknown setting, `DtypeError` or `ValueError` for one of the wrong kind or range."""
+        given, known = group.keys() - {"params", "initial_lr"}, self.defaults.keys()
+        if unknown := given - known:
+            raise TypeError(
+                f"{type(self).__name__}: a group has no setting {sorted(unknown)}; there are {sorted(known)}."
+            )
+        if missing := known - given:
+            raise TypeError(f"{type(self).__name__}: a group lacks {sorted(missing)}.")
         for name in self.at_least_zero:
             if name in group:
                 at_least_zero(f"{type(self).__name__}: {name}", group[name])
         for name in FLAGS:
-            if not isinstance(group.get(name, False), (bool, np.bool_)):
-                raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is True or False.")
+            true_or_false(type(self).__name__, name, group.get(name, False))
         for name in self.pairs:
             if np.shape(group[name]) != (2,):
                 raise DtypeError(f"{type(self).__name__}: {name}={group[name]!r:.60}; {name} is a pair of numbers.")
@@ -255,14 +266,17 @@ class Optimizer:
         return {"state": self.memory(numbers), "param_groups": groups}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a `state_dict` of an optimiser with the same parameters; on an error nothing has changed."""
+        """Take over a `state_dict` of an optimiser with the same parameters; on an error nothing has changed.
+
+        One of PyTorch's fits, too, with its tensors as NumPy arrays.
+        """
         if not isinstance(state, dict) or not {"state", "param_groups"} <= set(state):
             found = list(state)[:4] if isinstance(state, dict) else type(state).__name__
             raise ValueError(f"optimizer: a state_dict has 'state' and 'param_groups'; this one has {found}.")
         sizes = [len(group["params"]) for group in self.param_groups]
         if [len(group["params"]) for group in state["param_groups"]] != sizes:
             raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
-        settings = [{k: v for k, v in loaded.items() if k != "params"} for loaded in state["param_groups"]]
+        settings = [self.settings_of(loaded) for loaded in state["param_groups"]]
         for loaded in settings:
             if unknown := set(loaded) - set(self.defaults) - {"initial_lr"}:
                 raise ValueError(f"{type(self).__name__}: the state of another optimizer, with {sorted(unknown)}.")
@@ -271,9 +285,25 @@ class Optimizer:
         groups = [{**group, **loaded} for group, loaded in zip(self.param_groups, settings, strict=True)]
         for group in groups:
             self.check(group)
-        self.set_memory(state["state"], groups)
+        params = [p for group in groups for p in group["params"]]
+        known = range(len(params))
+        memory = {
+            i: self.from_pytorch(m, params[i]) if i in known and isinstance(m, dict) else m
+            for i, m in state["state"].items()
+        }
+        self.set_memory(memory, groups)
         for group, loaded in zip(self.param_groups, settings, strict=True):
             group.update(loaded)
+
+    def settings_of(self, loaded: Group) -> Group:
+        """The settings in a group of a state, without what only PyTorch keeps there."""
+        settings = {k: v for k, v in loaded.items() if k not in PYTORCHS and k != "params"}
+        of_pytorch = bool(PYTORCHS & set(loaded))
+        return dict.fromkeys(self.not_in_pytorch, False) | settings if of_pytorch else settings
+
+    def from_pytorch(self, memory: dict[str, Any], p: Value) -> dict[str, Any]:
+        """The memory of a parameter as we have it, where PyTorch has it otherwise."""
+        return {name: plain(x) if name == "step" else x for name, x in memory.items()}
 
     def memory(self, numbers: dict[int, int]) -> dict[int, Any]:
         """What `state_dict` saves per parameter that has been updated: its step count, and its part of each slot."""
@@ -356,6 +386,16 @@ def members(params: Any) -> list[Any]:
 def blocks(where: slice) -> list[slice]:
     """The slice in pieces that stay in the processor's cache from one call of an update to the next."""
     return [slice(i, min(i + BLOCK, where.stop)) for i in range(where.start, where.stop, BLOCK)]
+
+
+def true_or_false(owner: str, name: str, x: Any) -> None:
+    if not isinstance(x, (bool, np.bool_)):
+        raise DtypeError(f"{owner}: {name}={x!r:.60}; {name} is True or False.")
+
+
+def plain(x: Any) -> Any:
+    """A number that stood in an array without axes, as PyTorch's numbers do."""
+    return x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x
 
 
 def name_of(p: Value, i: int) -> str:

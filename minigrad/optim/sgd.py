@@ -40,6 +40,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
+from ..value import Value
 from .optimizer import Group, Optimizer, Slots, average
 
 __all__ = ["SGD", "EMAMomentum"]
@@ -84,6 +85,10 @@ class SGD(Optimizer):
         number("SGD: dampening", group["dampening"])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov=True needs momentum > 0 and dampening = 0.")
+
+    def from_pytorch(self, memory: dict[str, Any], p: Value) -> dict[str, Any]:
+        """PyTorch counts no steps of SGD: with a velocity there was one."""
+        return super().from_pytorch({"step": 1, **memory} if set(memory) == {"momentum_buffer"} else memory, p)
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         momentum, scratch = group["momentum"], slots.scratch()
