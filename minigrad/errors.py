@@ -37,5 +37,9 @@ class CheckpointError(MinigradError, ValueError):
     """A file that is truncated, mismatched or not a checkpoint."""
 
 
+class DataError(MinigradError, ValueError):
+    """A file of data that is damaged, too large, or not what it should be: it says where."""
+
+
 class MissingExtraError(MinigradError, ImportError):
     """An optional package that a feature needs and that is not installed."""
