@@ -15,8 +15,9 @@ import pytest
 pytest.importorskip("matplotlib")
 
 import minigrad as mg
+from minigrad import optim, optimize, theory
 from minigrad.errors import DtypeError, MinigradError, MissingExtraError, ShapeError
-from minigrad.viz import decision_boundary, plot_history
+from minigrad.viz import decision_boundary, optimizer_race, plot_history
 
 POINTS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 2.0]])
 
@@ -143,6 +144,86 @@ def test_it_draws_into_given_axes() -> None:
 def test_data_that_does_not_fit_is_refused(X: Any, y: Any, predict: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         decision_boundary(predict, X, np.array(y))
+
+
+# ----------------------------------------------------------------------------------------------------------------- race
+def bowl(w: Any) -> Any:
+    return 0.5 * (np.array([1.0, 100.0]) * w * w).sum()
+
+
+def test_row_52_the_picture_shows_every_path_and_where_it_ended() -> None:
+    racers = {
+        "gradient descent": lambda p: optim.SGD(p, theory.optimal_step(1.0, 100.0)),
+        "heavy ball": lambda p: optim.SGD(p, *theory.optimal_momentum(1.0, 100.0)),
+        "Adam": lambda p: optim.Adam(p, 0.05),
+        "too fast": lambda p: optim.SGD(p, 0.03),
+        "Newton": optimize.newton(bowl, [1.0, 1.0]).path,
+    }
+    figure = optimizer_race(bowl, [1.0, 1.0], racers, steps=60, title="an elongated bowl")
+    (axes,) = figure.axes
+    *lines, start = axes.lines
+    assert start.get_xydata().tolist() == [[1.0, 1.0]]
+    k, (low, high) = np.arange(61)[:, None], np.array([axes.get_xlim(), axes.get_ylim()]).T
+    descent = np.array([1.0, 1.0]) * (1.0 - 2.0 / 101.0 * np.array([1.0, 100.0])) ** k
+    np.testing.assert_allclose(lines[0].get_xydata(), descent, rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(lines[4].get_xydata(), [[1.0, 1.0], [0.0, 0.0]], atol=1e-15)
+    outside = ((lines[3].get_xydata() < low) | (lines[3].get_xydata() > high)).any(axis=1)
+    assert outside.tolist() == [False] * (len(outside) - 1) + [True]
+    for line in (*lines[:3], lines[4]):
+        assert ((line.get_xydata() >= low) & (line.get_xydata() <= high)).all()
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts[0] == f"gradient descent: {bowl(descent[-1]):.2g} after 60 steps"
+    assert texts[4:] == ["Newton: 0 after 1 steps", "start"]
+    signs = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines]
+    assert len({marker for _, marker, _ in signs}) == len({color for color, _, _ in signs}) == 5  # not by colour alone
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_row_52_level_lines_are_where_the_function_has_that_height() -> None:
+    figure = optimizer_race(bowl, [1.0, 1.0], {"path": [[1.0, 1.0], [0.5, 0.2]]})
+    (lines,) = figure.axes[0].collections
+    assert len(lines.levels) > 10
+    for level, path in zip(lines.levels[5:10], lines.get_paths()[5:10], strict=True):
+        heights = [bowl(point) for point in path.vertices]
+        np.testing.assert_allclose(heights, level, rtol=0.05)
+
+
+def test_a_race_goes_on_where_one_overflows_and_with_closures() -> None:
+    racers = {
+        "overflows": lambda p: optim.SGD(p, 1e150),
+        "LBFGS": lambda p: optim.LBFGS(p, line_search_fn="strong_wolfe"),
+    }
+    axes = optimizer_race(bowl, [1.0, 1.0], racers, steps=5).axes[0]
+    first, second = [text.get_text() for text in axes.get_legend().get_texts()][:2]
+    assert first.startswith("overflows: ")
+    assert second.endswith("after 5 steps")
+    assert abs(axes.lines[1].get_xydata()[-1]).max() < 1e-6
+
+
+def test_a_race_draws_into_given_axes_and_leaves_the_start_alone() -> None:
+    from matplotlib.figure import Figure
+
+    figure, start = Figure(), np.array([1.0, 0.5])
+    axes = figure.subplots()
+    assert optimizer_race(bowl, start, {"a": lambda p: optim.SGD(p, 0.01)}, ax=axes) is figure
+    assert start.tolist() == [1.0, 0.5]
+    assert axes.lines
+
+
+@pytest.mark.parametrize(
+    ("start", "racers", "error", "text"),
+    [
+        ([1.0, 2.0, 3.0], {"a": lambda p: optim.SGD(p)}, ShapeError, "is no point of the plane"),
+        ([1.0, np.nan], {"a": lambda p: optim.SGD(p)}, ShapeError, "two finite numbers"),
+        ([1.0, 2.0], {}, DtypeError, "racers is a dict"),
+        ([1.0, 2.0], [lambda p: optim.SGD(p)], DtypeError, "racers is a dict"),
+        ([1.0, 2.0], {"a": [1.0, 2.0]}, ShapeError, r"the path of 'a' has shape \(2,\); expected finite points"),
+        ([1.0, 2.0], {"a": [[1.0, np.inf]]}, ShapeError, "expected finite points"),
+    ],
+)
+def test_a_race_refuses_what_it_cannot_draw(start: Any, racers: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        optimizer_race(bowl, start, racers)
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

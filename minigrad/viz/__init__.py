@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .drawing import draw
-    from .plots import decision_boundary, plot_gradcheck, plot_history
+    from .plots import decision_boundary, optimizer_race, plot_gradcheck, plot_history
 
-__all__ = ["decision_boundary", "draw", "plot_gradcheck", "plot_history"]
+__all__ = ["decision_boundary", "draw", "optimizer_race", "plot_gradcheck", "plot_history"]
 
-HOME = {"draw": ".drawing"} | dict.fromkeys(("decision_boundary", "plot_gradcheck", "plot_history"), ".plots")
+HOME = {"draw": ".drawing"} | dict.fromkeys(
+    ("decision_boundary", "optimizer_race", "plot_gradcheck", "plot_history"), ".plots"
+)
 
 
 def __getattr__(name: str) -> Any:

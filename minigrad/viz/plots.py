@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
+from ..convert import to_data
 from ..errors import DtypeError, MinigradError, MissingExtraError, ShapeError
 from ..value import Value, no_grad
 
-__all__ = ["decision_boundary", "plot_gradcheck", "plot_history"]
+__all__ = ["decision_boundary", "optimizer_race", "plot_gradcheck", "plot_history"]
 
 # Okabe and Ito's colours, told apart in every common kind of colour blindness; the markers repeat what they say.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
 PANELS = (("loss", "loss"), ("accuracy", "accuracy"))
 
 
@@ -115,6 +118,89 @@ def decide(out: Any, y: Any, n: int) -> tuple[Any, Any, Any]:
             f"{len(classes)}: {classes}. Return labels, or a score per class."
         )
     return classes, (out > 0).astype(int), out
+
+
+def optimizer_race(
+    f: Callable[[Any], Any],
+    start: Any,
+    racers: dict[str, Any],
+    ax: Any = None,
+    title: str | None = None,
+    *,
+    steps: int = 100,
+) -> Any:
+    """The paths of several optimisers from `start` over the level lines of `f`, a function of two numbers; a `Figure`.
+
+    `f` takes a point (2,), as `mg.grad` hands it over.  `racers` has for each name a function that makes an optimiser
+    of a list of parameters, `lambda p: optim.Adam(p, lr=0.1)`, which takes `steps` steps; or a path (k, 2), as
+    `optimize.newton(f, start).path`.  The legend says where f ended and after how many steps.  A path that ends higher
+    than it started is drawn to where it leaves the picture of the others.  Draws into `ax` if given.  Raises
+    `ShapeError` or `DtypeError` for what doesn't fit.
+    """
+    point, steps = np.array(to_data(start), float), whole("optimizer_race: steps", steps, least=0)
+    if point.shape != (2,) or not np.isfinite(point).all():
+        raise ShapeError(f"optimizer_race: start {start!r:.60} is no point of the plane; expected two finite numbers.")
+    if not isinstance(racers, dict) or not racers:
+        raise DtypeError(f'optimizer_race: racers is a dict {{"Adam": lambda p: optim.Adam(p)}}, not {racers!r:.60}.')
+
+    def height(x: Any) -> float:
+        with no_grad(), np.errstate(all="ignore"):
+            out = f(np.array(x))
+        return float(out.data if isinstance(out, Value) else out)
+
+    paths = {name: run(f, point, x, steps) if callable(x) else known(name, x) for name, x in racers.items()}
+    ends = {name: height(path[-1]) for name, path in paths.items()}
+    inside = np.vstack([point - 1e-3, point + 1e-3, *[p for name, p in paths.items() if ends[name] <= height(p[0])]])
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    margin = 0.15 * np.maximum(high - low, 0.3 * (high - low).max())
+    low, high = low - margin, high + margin
+
+    figure = new_figure(width=6.0) if ax is None else ax.figure
+    axes = figure.subplots() if ax is None else ax
+    x, y = np.linspace(low, high, 81).T
+    heights = np.array([[height((a, b)) for a in x] for b in y])
+    levels = np.unique(np.quantile(heights[np.isfinite(heights)], np.linspace(0.0, 1.0, 20)))
+    axes.contour(x, y, heights, levels=levels, colors="#9aa0a6", linewidths=0.6)
+    for i, (name, path) in enumerate(paths.items()):
+        left = np.flatnonzero(((path < low) | (path > high)).any(axis=1))
+        seen = path[: left[0] + 1] if len(left) else path
+        style = {"color": COLORS[i % 8], "marker": MARKERS[i % 8], "linestyle": LINES[(i + i // 8) % 4]}
+        label = f"{name}: {ends[name]:.2g} after {len(path) - 1} steps"
+        axes.plot(*seen.T, **style, label=label, markersize=4, markevery=max(1, len(seen) // 15), linewidth=1.2)
+    axes.plot(*point, "+", color="#202124", markersize=12, label="start")
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x₁", ylabel="x₂", title=title or "")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def run(f: Callable[[Any], Any], start: Any, make: Callable[[list[Value]], Any], steps: int) -> Any:
+    """The path (k + 1, 2) of an optimiser, up to `steps` or to where it is no longer finite."""
+    w = Value(start.copy())
+    optimizer, path = make([w]), [start]
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = f(w)
+        loss.backward()
+        return loss
+
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            optimizer.step(closure)
+            if not np.isfinite(w.data).all():
+                break
+            path.append(w.data.copy())
+    return np.array(path)
+
+
+def known(name: str, path: Any) -> Any:
+    """A path that was given, checked."""
+    points = np.asarray(to_data(path), float)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
+        raise ShapeError(
+            f"optimizer_race: the path of {name!r} has shape {points.shape}; expected finite points (k, 2)."
+        )
+    return points
 
 
 def plot_gradcheck(report: Any) -> Any:
