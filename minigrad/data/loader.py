@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,19 +22,32 @@ class DataLoader:
     for data without rows, for X and y of different length and for a batch size below 1, `DtypeError` for data that are
     not numbers, and `AnomalyError` for a nan or an infinity among them.
 
+    `transform(X, rng)`, such as an augmentation, is given a copy of the rows of each batch and the loader's generator,
+    and returns as many rows to learn from.
+
     >>> loader = DataLoader(np.arange(5.0), np.arange(5), batch_size=2)
     >>> len(loader), [y.tolist() for X, y in loader]
     (3, [[0, 1], [2, 3], [4]])
     """
 
-    def __init__(self, X: Any, y: Any, batch_size: int = 32, shuffle: bool = False, rng: Any = None) -> None:
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        rng: Any = None,
+        transform: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
         self.X, self.y = rows("X", X), rows("y", y)
         if len(self.X) != len(self.y):
             raise ShapeError(
                 f"DataLoader: X has {len(self.X)} rows and y has {len(self.y)}; each row of X needs its label."
             )
         self.batch_size = whole("DataLoader: batch_size", batch_size, least=1)
-        self.shuffle, self.rng = shuffle, generator(rng)
+        if transform is not None and not callable(transform):
+            raise DtypeError(f"DataLoader: transform is {transform!r:.60}; it is a function transform(X, rng).")
+        self.shuffle, self.rng, self.transform = shuffle, generator(rng), transform
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -47,7 +60,15 @@ class DataLoader:
             batch: Any = slice(start, start + self.batch_size)
             if order is not None:
                 batch = order[batch]
-            yield self.X[batch], self.y[batch]
+            yield self.transformed(self.X[batch]), self.y[batch]
+
+    def transformed(self, X: Any) -> Any:
+        if self.transform is None:
+            return X
+        new = self.transform(np.array(X), self.rng)  # a slice shares its memory with the data
+        if len(new) != len(X):
+            raise ShapeError(f"DataLoader: transform made {len(new)} rows of {len(X)}; each row has its label.")
+        return new
 
 
 def rows(name: str, data: Any) -> Any:
