@@ -214,27 +214,6 @@ def test_every_parameter_that_was_found_learns():
     assert [p.grad for p in model.parameters()] == [None] * 8
 
 
-@pytest.mark.oracle
-def test_names_and_order_are_pytorchs():
-    torch = pytest.importorskip("torch")
-
-    def build(n, module):
-        class Net(module):
-            def __init__(self):
-                super().__init__()
-                self.body = n.Sequential(n.Linear(2, 3), n.Tanh(), n.Sequential(n.Linear(3, 3, bias=False), n.ReLU()))
-                self.shift = n.Parameter(torch.zeros(3) if n is torch.nn else np.zeros(3))
-                self.head = n.Linear(3, 1)
-                self.same = self.head
-                self.factor = n.Parameter(torch.ones(2) if n is torch.nn else np.ones(2))
-
-        return Net()
-
-    ours, theirs = build(nn, nn.Module), build(torch.nn, torch.nn.Module)
-    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
-    assert [name for name, _ in ours.named_modules()] == [name for name, _ in theirs.named_modules()]
-
-
 def test_repr():
     model = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.ReLU(), nn.Softmax(dim=0)), nn.Linear(2, 1, bias=False))
     assert repr(model) == (
@@ -512,49 +491,3 @@ def test_a_whole_model_to_second_order(rng):
         model.parameters(), mg.grad(loss, (0, 1, 2, 3))(*[p.data for p in model.parameters()]), strict=True
     ):
         np.testing.assert_allclose(p.grad, g, rtol=1e-12)
-
-
-# --------------------------------------------------------------------------------------------------------- with PyTorch
-@pytest.mark.oracle
-@pytest.mark.parametrize("name", ["cross entropy", "hinge of margins", "squared"])
-def test_weights_go_to_torch_and_back(name, rng):
-    """The same keys and shapes, the same outputs, the same gradients."""
-    torch = pytest.importorskip("torch")
-    X, y = rng.normal(size=(6, 4)), rng.integers(0, 3, 6)
-    ours = nn.Sequential(nn.Linear(4, 5, rng=0), nn.ReLU(), nn.Linear(5, 3, rng=1))
-    theirs = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3)).double()
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    theirs.load_state_dict({k: torch.tensor(a) for k, a in ours.state_dict().items()})
-    scores, target = theirs(torch.tensor(X)), torch.tensor(y)
-    np.testing.assert_allclose(ours(X).data, scores.detach().numpy(), rtol=1e-12, atol=1e-14)
-    if name == "cross entropy":
-        pair = F.cross_entropy(ours(X), y), torch.nn.functional.cross_entropy(scores, target)
-    elif name == "hinge of margins":  # PyTorch divides by the number of classes
-        pair = F.multiclass_hinge_loss(ours(X), y), 3.0 * torch.nn.functional.multi_margin_loss(scores, target)
-    else:
-        pair = (ours(X) * ours(X)).mean(), (scores * scores).mean()
-    assert pair[0].item() == pytest.approx(pair[1].item(), rel=1e-12)
-    for loss in pair:
-        loss.backward()
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(p.grad, q.grad.numpy(), rtol=1e-12, atol=1e-13)
-    back = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
-    back.load_state_dict({k: t.numpy() for k, t in theirs.state_dict().items()})
-    assert np.array_equal(back(X).data, ours(X).data)
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "softmax", "log_softmax"])
-def test_functional_forms_are_pytorchs(name, rng):
-    torch = pytest.importorskip("torch")
-    x, g = rng.normal(size=(3, 4)) * 5.0, rng.normal(size=(3, 4))
-    ours, theirs = mg.Value(x), torch.tensor(x, requires_grad=True)
-    extra = {"dim": -1} if "softmax" in name else {}
-    out, expected = getattr(F, name)(ours), getattr(torch.nn.functional, name)(theirs, **extra)
-    np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-12, atol=1e-15)
-    out.backward(g)
-    expected.backward(torch.tensor(g))
-    np.testing.assert_allclose(ours.grad, theirs.grad.numpy(), rtol=1e-10, atol=1e-14)
-    module = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "softmax": nn.Softmax}.get(name)
-    if module:
-        np.testing.assert_array_equal(module()(x), out.data)

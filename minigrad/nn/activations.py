@@ -1,15 +1,16 @@
-"""Activations as layers: each calls the gate of its name."""
+"""Activations as layers: each calls the gate of its name; `softmax` with PyTorch's `dim`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import gates
-from ..arguments import number
+from ..arguments import finite, whole
 from .module import Module
 
 __all__ = [
-    "ELU", "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "SiLU", "Softmax", "Softplus", "Tanh",
+    "ELU", "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "SiLU", "Softmax", "Softplus", "Tanh", "log_softmax",
+    "softmax",
 ]  # fmt: skip
 
 
@@ -29,7 +30,7 @@ class LeakyReLU(Module):
     """x where x > 0, negative_slope · x elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = number("LeakyReLU: negative_slope", negative_slope)
+        self.negative_slope = finite("LeakyReLU: negative_slope", negative_slope)
 
     def forward(self, x: Any) -> Any:
         return gates.leaky_relu(x, negative_slope=self.negative_slope)
@@ -42,7 +43,7 @@ class ELU(Module):
     """x where x > 0, alpha (exp(x) - 1) elsewhere."""
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = number("ELU: alpha", alpha)
+        self.alpha = finite("ELU: alpha", alpha)
 
     def forward(self, x: Any) -> Any:
         return gates.elu(x, alpha=self.alpha)
@@ -90,7 +91,8 @@ class Softplus(Module):
     """log(1 + exp(beta x)) / beta, exact everywhere: PyTorch's `threshold`, beyond which it is a line, isn't needed."""
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = number("Softplus: beta", beta)
+        gates.softplus(0.0, beta=finite("Softplus: beta", beta))  # which refuses a 0
+        self.beta = beta
 
     def forward(self, x: Any) -> Any:
         return gates.softplus(x, beta=self.beta)
@@ -99,8 +101,27 @@ class Softplus(Module):
         return f"beta={self.beta}"
 
 
+def softmax(input: Any, dim: int = -1) -> Any:
+    """exp(x) / sum exp(x) along the axis `dim`, after subtracting the maximum; the last axis if not given.
+
+    >>> softmax([[0.0, 0.0], [1000.0, 0.0]], dim=1)
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    return gates.softmax(input, axis=whole("softmax: dim", dim))
+
+
+def log_softmax(input: Any, dim: int = -1) -> Any:
+    """The logarithm of `softmax`, exact where that rounds to 0.
+
+    >>> log_softmax([1000.0, 0.0])
+    array([    0., -1000.])
+    """
+    return gates.log_softmax(input, axis=whole("log_softmax: dim", dim))
+
+
 class Softmax(Module):
-    """The softmax, exp(x) / sum exp(x) along `dim`, after subtracting the maximum; `dim` is the last if not given.
+    """The softmax along `dim`, the last axis if not given: see `functional.softmax`.
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0], [1000.0, 0.0]]))
@@ -109,10 +130,10 @@ class Softmax(Module):
     """
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
+        self.dim = whole(f"{type(self).__name__}: dim", dim)
 
     def forward(self, x: Any) -> Any:
-        return gates.softmax(x, axis=self.dim)
+        return softmax(x, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -122,4 +143,4 @@ class LogSoftmax(Softmax):
     """The logarithm of `Softmax`, exact where that rounds to 0."""
 
     def forward(self, x: Any) -> Any:
-        return gates.log_softmax(x, axis=self.dim)
+        return log_softmax(x, self.dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ..arguments import whole
 from ..convert import describe
 from ..errors import MinigradError
 from .module import Module, indented
@@ -64,6 +65,7 @@ class ModuleList(Module):
         return getattr(self, self._names[index])
 
     def __setitem__(self, index: int, module: Any) -> None:
+        index = whole(f"{type(self).__name__}: index", index)
         self.check(str(index), module)
         setattr(self, self._names[index], module)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import gates
-from ..arguments import whole
+from ..arguments import flag, whole
 from ..convert import shape_of
 from ..errors import ShapeError
 from ..gates.convolution import borders
@@ -50,7 +50,7 @@ class Conv(Module):
         self.groups = whole(f"{name}: groups", groups, least=1)
         if in_channels % groups or out_channels % groups:
             raise ShapeError(f"{name}: groups={groups} must divide {in_channels} in and {out_channels} out channels.")
-        if padding_mode not in PADDING:
+        if padding_mode not in [*PADDING]:
             raise ShapeError(f"{name}: padding_mode={padding_mode!r} is not one of {', '.join(PADDING)}.")
         size = each(name, "kernel_size", kernel_size, self.axes, 1)
         self.stride = each(name, "stride", stride, self.axes, 1)
@@ -61,17 +61,28 @@ class Conv(Module):
         bound = 1.0 / math.sqrt(in_channels // groups * math.prod(size))
         self.weight = Parameter(np.zeros((out_channels, in_channels // groups, *size)), dtype=dtype, label="weight")
         uniform_(self.weight, -bound, bound, rng)
-        self.bias = Parameter(np.zeros(out_channels), dtype=dtype, label="bias") if bias else None
-        if self.bias is not None:
-            uniform_(self.bias, -bound, bound, rng)
+        self.bias = None
+        if flag(f"{name}: bias", bias):
+            self.bias = uniform_(Parameter(np.zeros(out_channels), dtype=dtype, label="bias"), -bound, bound, rng)
 
     def forward(self, x: Any) -> Any:
         padding = self.padding
         if self.padding_mode != "zeros":
             batch_of(self.convolve.name, x, self.axes)  # which refuses what is no image
             around = [(0, 0)] * (len(shape_of(x)) - self.axes) + self.borders
+            self.check_borders(shape_of(x)[-self.axes :])
             x, padding = gates.pad(x, around, PADDING[self.padding_mode]), 0
         return self.convolve(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def check_borders(self, image: tuple[int, ...]) -> None:
+        """Refuse a border that the image is too small to be copied into."""
+        for n, width in zip(image, self.borders, strict=True):
+            most = {"reflect": n - 1, "circular": n}.get(self.padding_mode)
+            if most is not None and max(width) > most:
+                raise ShapeError(
+                    f"{type(self).__name__}: padding {max(width)} with padding_mode={self.padding_mode!r} is at most "
+                    f"{most} for an image of shape {image}."
+                )
 
     def extra_repr(self) -> str:
         filters, depth, *size = self.weight.shape
@@ -122,7 +133,7 @@ class MaxPool2d(Module):
     ) -> None:
         sizes("MaxPool2d", 2, kernel_size, stride, padding, dilation)  # which refuses what no window has
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        self.dilation, self.ceil_mode = dilation, flag("MaxPool2d: ceil_mode", ceil_mode)
 
     def forward(self, x: Any) -> Any:
         return gates.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -152,7 +163,11 @@ class AvgPool2d(Module):
     ) -> None:
         sizes("AvgPool2d", 2, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
-        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
+        self.ceil_mode = flag("AvgPool2d: ceil_mode", ceil_mode)
+        self.count_include_pad = flag("AvgPool2d: count_include_pad", count_include_pad)
+        if divisor_override is not None:
+            divisor_override = whole("AvgPool2d: divisor_override", divisor_override, least=1)
+        self.divisor_override = divisor_override
 
     def forward(self, x: Any) -> Any:
         counted = self.count_include_pad, self.divisor_override

@@ -6,20 +6,35 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import flag, number
 from ..convert import shape_of
 from ..errors import ShapeError
+from ..gates import multiply
 from ..random import generator
 from .module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "dropout"]
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, *, rng: Any = None) -> Any:
+    """In training, each number becomes 0 with probability p, and x / (1 - p) otherwise; in evaluation, x itself.
+
+    So the mean stays the same ("inverted" dropout; source: CS231n).  Raises `ShapeError` for a p outside 0 to 1.
+
+    >>> dropout(np.ones(8), rng=0)
+    array([2., 0., 0., 0., 2., 2., 2., 2.])
+    """
+    if not flag("dropout: training", training) or probability("dropout", p) == 0.0:
+        return input
+    kept = generator(rng).random(shape_of(input)) >= p
+    mask = kept / (1.0 - p) if p < 1.0 else kept * 0.0
+    return multiply(input, mask.astype(np.float32) if getattr(input, "dtype", None) == np.float32 else mask)
 
 
 class Dropout(Module):
-    """In training, each number becomes 0 with probability p, and x / (1 - p) otherwise; in evaluation, x itself.
+    """Drops numbers in training only: see `functional.dropout`.
 
-    So the mean stays the same ("inverted" dropout; source: CS231n).  Each pass draws anew from `rng`, or from the
-    generator that `mg.seed` sets.  Raises `ShapeError` for a p outside 0 to 1.
+    Each pass draws anew from `rng`, or from the generator that `mg.seed` sets.
 
     >>> Dropout(0.5, rng=0)(np.ones(8))
     array([2., 0., 0., 0., 2., 2., 2., 2.])
@@ -28,16 +43,16 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
-        if not 0.0 <= number("Dropout: p", p) <= 1.0:
-            raise ShapeError(f"Dropout: p={p}; it is the probability to drop a number, from 0 to 1.")
-        self.p, self.rng = p, rng if rng is None else generator(rng)
+        self.p, self.rng = probability("Dropout", p), rng if rng is None else generator(rng)
 
     def forward(self, x: Any) -> Any:
-        if not self.training or self.p == 0.0:
-            return x
-        kept = generator(self.rng).random(shape_of(x)) >= self.p
-        mask = kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0
-        return x * (mask.astype(np.float32) if getattr(x, "dtype", None) == np.float32 else mask)
+        return dropout(x, self.p, self.training, rng=self.rng)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def probability(name: str, p: Any) -> Any:
+    if not 0.0 <= number(f"{name}: p", p) <= 1.0:
+        raise ShapeError(f"{name}: p={p}; it is the probability to drop a number, from 0 to 1.")
+    return p

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..arguments import at_least_zero, finite, number
+from ..convert import describe, is_value
+from ..errors import DtypeError, ShapeError
 from ..random import generator
 from ..value import Value
 
@@ -21,7 +23,7 @@ GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0
 
 def fans(p: Value) -> tuple[int, int]:
     """How many numbers feed a unit, and how many units a number feeds: (in, out) for a weight (out, in, ...)."""
-    if p.ndim < 2:
+    if len(shape_to_fill(p)) < 2 or not p.size:
         raise ShapeError(f"init: a weight has at least two axes (out, in), this one has the shape {p.shape}.")
     field = math.prod(p.shape[2:])
     return p.shape[1] * field, p.shape[0] * field
@@ -34,10 +36,17 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1.6666666666666667
     """
     if nonlinearity == "leaky_relu":
-        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
+        return math.sqrt(2.0 / (1.0 + finite("calculate_gain: param", 0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
         raise ValueError(f"calculate_gain: {nonlinearity!r} is not one of {[*GAINS, 'leaky_relu']}.")
     return GAINS[nonlinearity]
+
+
+def shape_to_fill(p: Any) -> tuple[int, ...]:
+    """The shape of a parameter; `DtypeError` for what is none."""
+    if not is_value(p):
+        raise DtypeError(f"init: {describe(p)} is no parameter: pass layer.weight or layer.bias.")
+    return p.shape  # type: ignore[no-any-return]
 
 
 def fill(p: Value, numbers: Any) -> Value:
@@ -47,17 +56,20 @@ def fill(p: Value, numbers: Any) -> Value:
 
 def uniform_(p: Value, a: float = 0.0, b: float = 1.0, rng: Any = None) -> Value:
     """U(a, b)."""
-    return fill(p, generator(rng).uniform(a, b, p.shape))
+    if not finite("uniform_: a", a) <= finite("uniform_: b", b):
+        raise ValueError(f"uniform_: a={a} is above b={b}.")
+    return fill(p, generator(rng).uniform(a, b, shape_to_fill(p)))
 
 
 def normal_(p: Value, mean: float = 0.0, std: float = 1.0, rng: Any = None) -> Value:
     """N(mean, std²)."""
-    return fill(p, generator(rng).normal(mean, std, p.shape))
+    finite("normal_: mean", mean), at_least_zero("normal_: std", std)
+    return fill(p, generator(rng).normal(mean, std, shape_to_fill(p)))
 
 
 def constant_(p: Value, val: float) -> Value:
     """The same number everywhere."""
-    return fill(p, np.full(p.shape, val))
+    return fill(p, np.full(shape_to_fill(p), number("constant_: val", val), dtype=np.float64))
 
 
 def zeros_(p: Value) -> Value:
@@ -78,13 +90,13 @@ def xavier_uniform_(p: Value, gain: float = 1.0, rng: Any = None) -> Value:
     >>> bool(abs(xavier_uniform_(Value(np.zeros((3, 3))), rng=0).data).max() <= 1.0)
     True
     """
-    bound = gain * math.sqrt(6.0 / sum(fans(p)))
+    bound = at_least_zero("xavier_uniform_: gain", gain) * math.sqrt(6.0 / sum(fans(p)))
     return uniform_(p, -bound, bound, rng)
 
 
 def xavier_normal_(p: Value, gain: float = 1.0, rng: Any = None) -> Value:
     """N(0, 2 gain² / (in + out)).  Glorot & Bengio 2010."""
-    return normal_(p, 0.0, gain * math.sqrt(2.0 / sum(fans(p))), rng)
+    return normal_(p, 0.0, at_least_zero("xavier_normal_: gain", gain) * math.sqrt(2.0 / sum(fans(p))), rng)
 
 
 def kaiming_std(p: Value, a: float, mode: str, nonlinearity: str) -> float:

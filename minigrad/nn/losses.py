@@ -20,12 +20,12 @@ from ..convert import describe, is_value, shape_of
 from ..errors import ShapeError
 from ..gates import (
     absolute,
+    argmax,
     clip,
     exp,
     hinge,
     isinf,
     log,
-    log_softmax,
     max,
     negative_log_softmax,
     relu,
@@ -38,6 +38,7 @@ from ..gates import (
 )
 from .module import Module
 from .targets import (
+    at_least_zeros,
     by_example,
     check_options,
     class_axis,
@@ -74,7 +75,7 @@ class Loss(Module):
         self.options = tuple(options)
         for name, x in options.items():
             if name in ("weight", "pos_weight"):
-                self.register_buffer(name, x)
+                self.register_buffer(name, x if x is None else at_least_zeros(self.function.__name__, name, x))
             else:
                 setattr(self, name, x)
 
@@ -192,7 +193,7 @@ def cross_entropy(
     1.0402
     """
     name, s = "cross_entropy", label_smoothing
-    check_options(name, label_smoothing=s)
+    check_options(name, ignore_index=ignore_index, label_smoothing=s)
     axis, rows = class_axis(name, input), by_example(name, input)
     if weight is not None:
         weight = class_weights(name, weight, rows)
@@ -213,10 +214,23 @@ def cross_entropy(
 
 
 def soft_cross_entropy(rows: Any, q: Any, weight: Any, smoothing: float) -> Any:
-    """-Σ weight q log softmax(row) for each row of scores, with smoothed q."""
+    """-Σ weight q log softmax(row) for each row of scores, with smoothed q.
+
+    With m the class of the highest score this is -log p[m] Σ q + Σ q (row[m] - row), a sum of numbers of at least 0: no
+    digits are lost where it is near 0.
+    """
     if smoothing:
         q = (1.0 - smoothing) * q + smoothing / q.shape[1]
-    return -sum(expected(q if weight is None else q * weight, log_softmax(rows, axis=1)), axis=1)
+    q = q if weight is None else q * weight
+    best = argmax(rows, axis=1)
+    return sum(q, axis=1) * negative_log_softmax(rows, best) + sum(expected(q, -ahead_of(rows, best)), axis=1)
+
+
+def ahead_of(rows: Any, labels: Any, margin: float = 0.0) -> Any:
+    """By how much each score, plus a margin, is ahead of the label's in its row; 0 at the label, with no slope."""
+    at, others = (np.arange(len(labels)), labels), np.ones(shape_of(rows), bool)
+    others[at] = False
+    return select(others, rows - rows[at].reshape(-1, 1) + margin)
 
 
 def expected(q: Any, cost: Any) -> Any:
@@ -241,6 +255,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     >>> nll_loss([[-0.5, -2.0], [-3.0, -0.25]], [0, 1], reduction="none").tolist()
     [0.5, 0.25]
     """
+    check_options("nll_loss", ignore_index=ignore_index)
     labels, kept = class_labels("nll_loss", input, target, ignore_index)
     rows = by_example("nll_loss", input)
     each = -rows[np.arange(len(labels)), labels]
@@ -297,6 +312,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     >>> round(kl_div(np.log([[0.5, 0.5]]), [[0.25, 0.75]], reduction="batchmean"), 6)
     0.130812
     """
+    check_options("kl_div", log_target=log_target)
     x, t = numbers("kl_div", input), like("kl_div", input, target)
     if log_target:
         each = expected(exp(t), t - x)
@@ -334,6 +350,7 @@ def hinge_loss(input: Any, target: Any, squared: bool = False, reduction: str = 
     >>> hinge_loss(Value([2.0, 0.3, -1.0]), [1, 1, 1], reduction="none").data.tolist()
     [0.0, 0.7, 2.0]
     """
+    check_options("hinge_loss", squared=squared)
     losses = hinge(input, signs("hinge_loss", input, target))
     return reduce("hinge_loss", losses * losses if squared else losses, reduction)
 
@@ -351,10 +368,7 @@ def violations(name: str, input: Any, target: Any, margin: float) -> tuple[Any, 
     """max(0, score - score[label] + margin) for each other class of each example, 0 at the label; and the labels."""
     check_options(name, margin=margin)
     labels, rows = class_labels(name, input, target)[0], by_example(name, input)
-    at = np.arange(len(labels)), labels
-    others = np.ones(shape_of(rows), bool)
-    others[at] = False
-    return select(others, relu(rows - rows[at].reshape(-1, 1) + margin)), labels
+    return relu(ahead_of(rows, labels, margin)), labels
 
 
 def multiclass_hinge_loss(

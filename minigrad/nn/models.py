@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import at_least_zero
 from ..convert import describe
 from ..errors import DtypeError, ShapeError
 from ..random import generator
@@ -101,7 +102,7 @@ class LinearSVM(Linear):
         >>> svm.support_([[-3.0], [-1.0], [1.0], [2.0], [0.5]], [-1, -1, 1, 1, 1])
         array([1, 2, 4])
         """
-        scores, margin = self.scores(x), 1.0 + tolerance
+        scores, margin = self.scores(x), 1.0 + at_least_zero("LinearSVM: tolerance", tolerance)
         if scores.shape[-1] > 1:
             losses = multiclass_hinge_loss(scores, y, margin=margin, reduction="none")
         else:

@@ -1,11 +1,5 @@
 """`Module`: a model is an object whose attributes are its parameters and its parts.
 
-    class Scale(nn.Module):
-        def __init__(self):
-            self.factor = nn.Parameter(2.0)
-        def forward(self, x):
-            return x * self.factor
-
 Nothing is registered: whoever wants to know the parameters looks at the attributes.
 """
 
@@ -16,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import flag
 from ..convert import describe, is_float, is_value, tidy, to_data
 from ..errors import CheckpointError, DtypeError, MinigradError, ShapeError
 from ..value import Value
@@ -161,6 +156,7 @@ class Module:
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         """Let all parameters learn, or not."""
+        flag(f"{type(self).__name__}: requires_grad", requires_grad)
         for p in self.parameters():
             p.requires_grad = requires_grad
         return self
@@ -192,6 +188,7 @@ class Module:
         """
         if not isinstance(state_dict, dict):
             raise DtypeError(f"load_state_dict: a {type(state_dict).__name__} is no dict; pass model.state_dict().")
+        flag("load_state_dict: strict", strict)
         own = {name: (owner, attribute) for name, owner, attribute in places(self)}
         missing, unexpected = [n for n in own if n not in state_dict], [n for n in state_dict if n not in own]
         if strict and (missing or unexpected):
@@ -228,6 +225,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Module:
         """Switch this module and its parts to training (or evaluation) behaviour."""
+        flag(f"{type(self).__name__}: mode", mode)
         for module in self.modules():
             module.training = mode
         return self
@@ -261,19 +259,17 @@ class Module:
         return Handle(vars(self).setdefault("_backward_hooks", []), hook)
 
     def summary(self, *inputs: Any) -> Summary:
-        """A table of the layers: output shape for the given inputs, and own parameters, shared ones counted once.
+        """A table of the layers: output shape for the given inputs, and parameters, shared ones counted once.
 
         The inputs go through the model once, in evaluation mode and without recording; nothing in it changes.
 
         >>> from minigrad import nn
         >>> nn.MLP([2, 16, 3]).summary(np.ones((32, 2)))
-        layer                      output    parameters
-        MLP                        (32, 3)            0
-        layers: Sequential         (32, 3)            0
-        layers.0: Linear(2, 16)    (32, 16)          48
-        layers.1: ReLU()           (32, 16)           0
-        layers.2: Linear(16, 3)    (32, 3)           51
-        total 99, of which 99 learn
+        layer      type            output     parameters   trainable
+        layers.0   Linear(2, 16)   (32, 16)           48          48
+        layers.1   ReLU()          (32, 16)            0           0
+        layers.2   Linear(16, 3)   (32, 3)            51          51
+        total      MLP             (32, 3)            99          99
         """
         return summarise(self, inputs)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import at_least_zero, number, whole
+from ..arguments import at_least_zero, flag, number, whole
 from ..convert import describe, is_value, shape_of
-from ..errors import ShapeError
-from ..gates import mean, reshape, sqrt
+from ..errors import DtypeError, ShapeError
+from ..gates import mean, reshape, sqrt, subtract
 from .module import Module, Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "batch_norm", "layer_norm"]
 
 
 def spread(centred: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -28,6 +28,72 @@ def spread(centred: Any, axes: tuple[int, ...], eps: float) -> Any:
     scaled = centred / scale if scale != 1.0 else centred
     deviation = sqrt(mean(scaled * scaled, axis=axes, keepdims=True) + eps / scale / scale)
     return deviation * scale if scale != 1.0 else deviation
+
+
+def batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """y = weight (x - mean) / sqrt(var + eps) + bias for x (batch, channels, ...), all others (channels,).
+
+    In training, mean and variance are the batch's, and the running ones, arrays or None, are moved towards them in
+    place; otherwise they are the running ones.  See `BatchNorm1d`.
+
+    >>> mean, var = np.zeros(2), np.ones(2)
+    >>> batch_norm(np.array([[1.0, 2.0], [3.0, 6.0]]), mean, var, training=True).round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> mean, var
+    (array([0.2, 0.4]), array([1.1, 1.7]))
+    """
+    name, shape = "batch_norm", shape_of(input)
+    flag(f"{name}: training", training), at_least_zero(f"{name}: eps", eps), share(name, momentum)
+    if len(shape) < 2:
+        raise ShapeError(f"{name}: {describe(input)}: x is (batch, channels, ...), not {shape}.")
+    running = running_mean, running_var
+    for what, a in zip(("running_mean", "running_var"), running, strict=True):
+        if a is None and not training:
+            raise DtypeError(f"{name}: {what} is None: only with training=True the batch has its own statistics.")
+        if a is not None and not isinstance(a, np.ndarray):
+            raise DtypeError(f"{name}: {what} is {describe(a)}, not an array, which can be changed in place.")
+    for what, a in zip(("running_mean", "running_var", "weight", "bias"), (*running, weight, bias), strict=True):
+        if a is not None and shape_of(a) != shape[1:2]:
+            raise ShapeError(f"{name}: {what} has shape {shape_of(a)}; x {shape} needs {shape[1:2]}.")
+    per_channel = (1, -1, *[1] * (len(shape) - 2))
+    if training:
+        others = (0, *range(2, len(shape)))
+        n = prod(shape) // shape[1] if shape[1] else 0
+        if n < 2:
+            raise ShapeError(
+                f"{name}: {describe(input)}: {n} number per channel has no variance: take a larger "
+                "batch, or model.eval() for the running statistics."
+            )
+        centre = mean(input, axis=others, keepdims=True)
+        centred = subtract(input, centre)
+        deviation = spread(centred, others, eps)
+        with np.errstate(over="ignore"):
+            variance = np.mean(np.square(raw(centred)), axis=others) * (n / (n - 1))
+        for a, now in zip(running, (raw(centre).reshape(-1), variance), strict=True):
+            if a is not None:
+                a[...] = (1.0 - momentum) * a + momentum * now
+    else:
+        centred = subtract(input, running_mean.reshape(per_channel))
+        deviation = sqrt(running_var.reshape(per_channel) + eps)
+    out = centred / deviation
+    out = out if weight is None else out * reshape(weight, per_channel)
+    return out if bias is None else out + reshape(bias, per_channel)
+
+
+def share(name: str, momentum: Any) -> Any:
+    if not 0.0 <= number(f"{name}: momentum", momentum) <= 1.0:
+        raise ValueError(f"{name}: momentum={momentum}; it is a number from 0 to 1, or None.")
+    return momentum
 
 
 class BatchNorm(Module):
@@ -49,15 +115,16 @@ class BatchNorm(Module):
         dtype: Any = np.float64,
         rng: Any = None,  # every layer takes one; nothing is random here
     ) -> None:
-        n = self.num_features = whole(f"{type(self).__name__}: num_features", num_features, least=1)
-        self.eps, self.momentum = at_least_zero(f"{type(self).__name__}: eps", eps), momentum
-        if momentum is not None and not 0.0 <= number(f"{type(self).__name__}: momentum", momentum) <= 1.0:
-            raise ValueError(f"{type(self).__name__}: momentum={momentum}; it is a number from 0 to 1, or None.")
+        name = type(self).__name__
+        n = self.num_features = whole(f"{name}: num_features", num_features, least=1)
+        self.eps = at_least_zero(f"{name}: eps", eps)
+        self.momentum = momentum if momentum is None else share(name, momentum)
+        affine, tracked = flag(f"{name}: affine", affine), flag(f"{name}: track_running_stats", track_running_stats)
         self.weight = Parameter(np.ones(n), dtype=dtype, label="weight") if affine else None
         self.bias = Parameter(np.zeros(n), dtype=dtype, label="bias") if affine else None
-        self.register_buffer("running_mean", np.zeros(n, dtype) if track_running_stats else None)
-        self.register_buffer("running_var", np.ones(n, dtype) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
+        self.register_buffer("running_mean", np.zeros(n, dtype) if tracked else None)
+        self.register_buffer("running_var", np.ones(n, dtype) if tracked else None)
+        self.register_buffer("num_batches_tracked", np.array(0) if tracked else None)
 
     def forward(self, x: Any) -> Any:
         shape = shape_of(x)
@@ -66,37 +133,15 @@ class BatchNorm(Module):
             raise ShapeError(
                 f"{type(self).__name__}: {describe(x)}: x is {wanted} with {self.num_features} channels, not {shape}."
             )
-        per_channel = (1, -1, *[1] * (len(shape) - 2))
-        if self.training or self.running_mean is None:
-            others = (0, *range(2, len(shape)))
-            n = prod(shape) // shape[1]
-            if n < 2:
-                raise ShapeError(
-                    f"{type(self).__name__}: {describe(x)}: {n} number per channel has no variance: take a larger "
-                    "batch, or model.eval() for the running statistics."
-                )
-            centre = mean(x, axis=others, keepdims=True)
-            centred = x - centre
-            deviation = spread(centred, others, self.eps)
-            if self.running_mean is not None:
-                with np.errstate(over="ignore"):
-                    variance = np.mean(np.square(raw(centred)), axis=others)
-                self.follow(raw(centre).reshape(-1), variance * (n / (n - 1)))
-        else:
-            centred = x - self.running_mean.reshape(per_channel)
-            deviation = sqrt(self.running_var.reshape(per_channel) + self.eps)
-        out = centred / deviation
-        if self.weight is None:
-            return out
-        return out * reshape(self.weight, per_channel) + reshape(self.bias, per_channel)
-
-    def follow(self, centre: Any, variance: Any) -> None:
-        """Move the running statistics towards those of a batch."""
-        self.num_batches_tracked = np.asarray(self.num_batches_tracked + 1)
-        part = 1.0 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        dtype = self.running_mean.dtype
-        self.running_mean = ((1.0 - part) * self.running_mean + part * centre).astype(dtype)
-        self.running_var = ((1.0 - part) * self.running_var + part * variance).astype(dtype)
+        centre, variance, rest = self.running_mean, self.running_var, (self.weight, self.bias)
+        if centre is None or not self.training:
+            return batch_norm(x, centre, variance, *rest, training=centre is None, eps=self.eps)
+        centre, variance = centre.copy(), variance.copy()  # an earlier state, or graph, keeps its numbers
+        count = np.asarray(self.num_batches_tracked + 1)
+        part = 1.0 / int(count) if self.momentum is None else self.momentum
+        out = batch_norm(x, centre, variance, *rest, True, part, self.eps)
+        self.running_mean, self.running_var, self.num_batches_tracked = centre, variance, count
+        return out
 
     def extra_repr(self) -> str:
         plain = ", affine=False" if self.weight is None else ""
@@ -135,11 +180,32 @@ class BatchNorm2d(BatchNorm):
     shapes = {4: "(batch, channels, height, width)"}  # noqa: RUF012
 
 
-class LayerNorm(Module):
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """y = weight (x - mean) / sqrt(var + eps) + bias, with mean and (biased) variance over the last axes of x.
 
     `normalized_shape` is the size of the last axis, or a tuple of the sizes of the last axes; weight and bias have that
     shape.  Raises `ShapeError` for an x that ends otherwise.
+
+    >>> layer_norm(np.array([[1.0, 3.0], [10.0, 30.0]]), 2).round(4)
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+    shape = last_axes("layer_norm", normalized_shape)
+    at_least_zero("layer_norm: eps", eps)
+    if shape_of(input)[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm: {describe(input)}: x ends in {shape}, not {shape_of(input)}.")
+    for name, a in (("weight", weight), ("bias", bias)):
+        if a is not None and shape_of(a) != shape:
+            raise ShapeError(f"layer_norm: {name} has shape {shape_of(a)}; normalized_shape is {shape}.")
+    last = tuple(range(-len(shape), 0))
+    centred = subtract(input, mean(input, axis=last, keepdims=True))
+    out = centred / spread(centred, last, eps)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+class LayerNorm(Module):
+    """Each example to mean 0 and variance 1, whatever the batch: see `functional.layer_norm`.
 
     >>> LayerNorm(2)(np.array([[1.0, 3.0], [10.0, 30.0]])).data.round(4)
     array([[-1.,  1.],
@@ -156,25 +222,24 @@ class LayerNorm(Module):
         dtype: Any = np.float64,
         rng: Any = None,  # every layer takes one; nothing is random here
     ) -> None:
-        sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-        self.normalized_shape = tuple([whole("LayerNorm: normalized_shape", n, least=1) for n in sizes])
+        shape = self.normalized_shape = last_axes("LayerNorm", normalized_shape)
         self.eps = at_least_zero("LayerNorm: eps", eps)
-        shape = self.normalized_shape
-        self.weight = Parameter(np.ones(shape), dtype=dtype, label="weight") if elementwise_affine else None
-        self.bias = Parameter(np.zeros(shape), dtype=dtype, label="bias") if elementwise_affine and bias else None
+        affine, bias = flag("LayerNorm: elementwise_affine", elementwise_affine), flag("LayerNorm: bias", bias)
+        self.weight = Parameter(np.ones(shape), dtype=dtype, label="weight") if affine else None
+        self.bias = Parameter(np.zeros(shape), dtype=dtype, label="bias") if affine and bias else None
 
     def forward(self, x: Any) -> Any:
-        n = len(self.normalized_shape)
-        if shape_of(x)[-n:] != self.normalized_shape:
-            raise ShapeError(f"LayerNorm: {describe(x)}: x ends in {self.normalized_shape}, not {shape_of(x)}.")
-        last = tuple(range(-n, 0))
-        centred = x - mean(x, axis=last, keepdims=True)
-        out = centred / spread(centred, last, self.eps)
-        out = out if self.weight is None else out * self.weight
-        return out if self.bias is None else out + self.bias
+        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}"
+
+
+def last_axes(name: str, normalized_shape: Any) -> tuple[int, ...]:
+    sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    if not sizes:
+        raise ShapeError(f"{name}: normalized_shape={normalized_shape}; it has at least one size.")
+    return tuple([whole(f"{name}: normalized_shape", n, least=1) for n in sizes])
 
 
 def raw(x: Any) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import gates
-from ..arguments import whole
+from ..arguments import flag, whole
 from ..convert import describe, shape_of
 from ..errors import DtypeError, ShapeError
 from ..random import generator
-from . import functional as F
 from .init import uniform_
+from .layers import linear
 from .module import Module, Parameter
 
 __all__ = ["RNNCell"]
@@ -43,6 +43,7 @@ class RNNCell(Module):
     ) -> None:
         input_size = whole("RNNCell: input_size", input_size, least=1)
         hidden_size = whole("RNNCell: hidden_size", hidden_size, least=1)
+        bias = flag("RNNCell: bias", bias)
         if nonlinearity not in ("tanh", "relu"):
             raise DtypeError(f"RNNCell: nonlinearity={nonlinearity!r}; it is 'tanh' or 'relu'.")
         self.nonlinearity = nonlinearity
@@ -64,7 +65,7 @@ class RNNCell(Module):
         hx = np.zeros(state, self.weight_hh.dtype) if hx is None else hx
         if shape_of(hx) != state:
             raise ShapeError(f"RNNCell: the state {describe(hx)} must be {state} beside x {shape_of(x)}.")
-        out = F.linear(x, self.weight_ih, self.bias_ih) + F.linear(hx, self.weight_hh, self.bias_hh)
+        out = linear(x, self.weight_ih, self.bias_ih) + linear(hx, self.weight_hh, self.bias_hh)
         return gates.tanh(out) if self.nonlinearity == "tanh" else gates.relu(out)
 
     def extra_repr(self) -> str:

@@ -12,42 +12,52 @@ __all__ = ["Row", "Summary"]
 
 
 class Row(NamedTuple):
-    """A layer: its path and repr, the shape of its output ("" where not known), and how many parameters it owns."""
+    """A layer: its path, its repr, the shape of its output ("" where not known), how many parameters it owns."""
 
     layer: str
+    type: str
     output: str
     parameters: int
+    trainable: int
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A row per module, and how many parameters there are; printed, it is a table."""
+    """A row per layer, and one of the model with all parameters; printed, it is a table.
+
+    Modules that only hold others have no row: what they put out is what the last of these does.
+    """
 
     rows: list[Row]
-    parameters: int
-    trainable: int
+    total: Row
 
     def __repr__(self) -> str:
-        cells = [("layer", "output", "parameters")]
-        cells += [(row.layer, row.output, f"{row.parameters:,}") for row in self.rows]
-        left, middle, right = [max([len(cell[i]) for cell in cells]) for i in range(3)]
-        lines = [f"{a:{left}}    {b:{middle}}  {c:>{right}}" for a, b, c in cells]
-        return "\n".join([*lines, f"total {self.parameters:,}, of which {self.trainable:,} learn"])
+        rows = [(*row[:3], *[f"{n:,}" for n in row[3:]]) for row in (*self.rows, self.total)]
+        rows = [("layer", "type", "output", "parameters", "trainable"), *rows]
+        widths = [max([len(row[i]) for row in rows]) for i in range(5)]
+        return "\n".join(
+            ["   ".join([f"{cell:{'<' if i < 3 else '>'}{widths[i]}}" for i, cell in enumerate(row)]) for row in rows]
+        )
 
 
 def summarise(model: Any, inputs: tuple[Any, ...]) -> Summary:
-    modules = dict(model.named_modules())
     shapes = output_shapes(model, inputs) if inputs else {}
     rows: list[Row] = []
     counted: dict[int, Any] = {}
-    for path, module in modules.items():
+    for path, module in model.named_modules():
         new = {id(p): p for p in module.parameters(recurse=False) if id(p) not in counted}
         counted |= new
-        name = type(module).__name__ if [*module.children()] else repr(module)
-        layer = f"{path}: {name}" if path else name
-        rows.append(Row(layer, shapes.get(id(module), ""), sum([p.size for p in new.values()])))
-    trainable = sum([p.size for p in counted.values() if p.requires_grad])
-    return Summary(rows, sum([p.size for p in counted.values()]), trainable)
+        holds = bool([*module.children()])
+        if new or not holds:
+            name = type(module).__name__ if holds else repr(module)
+            rows.append(Row(path, name, shapes.get(id(module), ""), *sizes(new)))
+    return Summary(rows, Row("total", type(model).__name__, shapes.get(id(model), ""), *sizes(counted)))
+
+
+def sizes(parameters: dict[int, Any]) -> tuple[int, int]:
+    """How many numbers, and how many of them learn."""
+    found = [*parameters.values()]
+    return sum([p.size for p in found]), sum([p.size for p in found if p.requires_grad])
 
 
 def output_shapes(model: Any, inputs: tuple[Any, ...]) -> dict[int, str]:

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, whole
+from ..arguments import finite, flag, number, whole
 from ..convert import is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import divide, mean, moveaxis, reshape, select, sum
 
 __all__ = [
-    "by_example", "check_options", "class_axis", "class_labels", "class_weights", "factors", "like", "numbers",
-    "probabilities", "reduce", "reduce_examples", "signs", "without",
+    "at_least_zeros", "by_example", "check_options", "class_axis", "class_labels", "class_weights", "factors", "like",
+    "numbers", "probabilities", "reduce", "reduce_examples", "signs", "without",
 ]  # fmt: skip
 
 
@@ -28,7 +28,13 @@ def check_options(loss: str, **options: Any) -> None:
         if name == "label_smoothing" and not 0.0 <= number(f"{loss}: label_smoothing", x) <= 1.0:
             raise ValueError(f"{loss}: label_smoothing={x}; it is a number from 0 to 1.")
         if name == "margin":
-            number(f"{loss}: margin", x)
+            finite(f"{loss}: margin", x)
+        if name == "ignore_index":
+            whole(f"{loss}: ignore_index", x)
+        if name == "weight" and x is not None and np.ndim(x) != 1 and loss != "binary_cross_entropy_with_logits":
+            raise ShapeError(f"{loss}: weight has shape {shape_of(x)}; it has one number per class, (classes,).")
+        if name in ("squared", "log_target"):
+            flag(f"{loss}: {name}", x)
         if name in CHOICES:
             allowed = [choice for choice in CHOICES[name] if choice != "batchmean" or loss == "kl_div"]
             if x not in allowed:
@@ -90,7 +96,7 @@ def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = 
         raise DtypeError(f"{loss}: labels are class numbers (integers), not {labels.dtype}; use y.astype(int).")
     labels, kept, fit = labels.ravel(), None, all_below(labels, classes)
     if ignore_index is not None and (not fit or 0 <= ignore_index < classes):
-        counts = labels != whole(f"{loss}: ignore_index", ignore_index, least=-(2**63))
+        counts = labels != ignore_index
         if not counts.all():
             labels, kept = np.where(counts, labels, 0), counts
         fit = all_below(labels, classes)
@@ -165,14 +171,20 @@ def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -
     return target
 
 
-def factors(loss: str, name: str, weight: Any, input: Any) -> Any:
-    """Weights as an array in the input's dtype: numbers of at least 0 that broadcast to the input's shape."""
+def at_least_zeros(loss: str, name: str, weight: Any, dtype: Any = None) -> Any:
+    """Weights as an array of finite numbers of at least 0."""
     if is_value(weight):
         raise DtypeError(f"{loss}: {name} is a raw array, which no gradient reaches: pass {name}.data.")
-    weight, shape = floats(f"{loss}: {name}", weight, float_type(input)), shape_of(input)
+    weight = floats(f"{loss}: {name}", weight, dtype)
     bad = ~((weight >= 0) & (weight < np.inf))
     if bad.any():
         raise ValueError(f"{loss}: {name} has {weight[bad].flat[0]:.6g}; weights are finite and at least 0.")
+    return weight
+
+
+def factors(loss: str, name: str, weight: Any, input: Any) -> Any:
+    """Weights as an array in the input's dtype: numbers of at least 0 that broadcast to the input's shape."""
+    weight, shape = at_least_zeros(loss, name, weight, float_type(input)), shape_of(input)
     if weight.ndim > len(shape) or any(n not in (1, m) for n, m in zip(weight.shape[::-1], shape[::-1], strict=False)):
         raise ShapeError(f"{loss}: {name} {weight.shape} doesn't broadcast to the input's shape {shape}.")
     return weight
