@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -111,11 +113,11 @@ def test_what_a_checkpoint_does_not_hold(tmp_path, contents, text):
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
-@pytest.mark.parametrize("name", ["a.safetensors", "a.pt", "a"])
+@pytest.mark.parametrize("name", ["a.pt", "a", "a.npz.bak"])
 def test_other_suffixes(tmp_path, name):
-    with pytest.raises(errors.CheckpointError, match=r"ends in \.npz"):
+    with pytest.raises(errors.CheckpointError, match=r"ends in \.npz or \.safetensors"):
         io.save(tmp_path / name, {})
-    with pytest.raises(errors.CheckpointError, match=r"ends in \.npz"):
+    with pytest.raises(errors.CheckpointError, match=r"ends in \.npz or \.safetensors"):
         io.load(tmp_path / name)
 
 
@@ -240,3 +242,154 @@ def test_permissions_follow_the_umask_and_a_link_stays_a_link(tmp_path):
     io.save(tmp_path / "link.npz", {"new": 1})
     assert (tmp_path / "link.npz").is_symlink()
     assert io.load(tmp_path / "a.npz") == {"new": 1}
+
+
+# ------------------------------------------------------------------------------------------- hostile archives and disks
+def archive_of(path, entries, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+
+
+def npy(header, data=b""):
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+ONE = ("minigrad.json", '{"dict": [["a", {"array": "a"}]]}')
+FLOATS = "{'descr': '<f8', 'fortran_order': False, 'shape': %s, }"
+LIES = {
+    "huge shape": npy(FLOATS % "(1000000000000,)", bytes(8)), "negative shape": npy(FLOATS % "(-1,)", bytes(8)),
+    "many axes": npy(FLOATS % f"({'1, ' * 80})", bytes(8)), "too few numbers": npy(FLOATS % "(3,)", bytes(8)),
+    "too many numbers": npy(FLOATS % "(1,)", bytes(80)), "code": npy("__import__('os').mkdir('made')", bytes(8)),
+    "deep header": npy("(" * 5000), "objects": npy(FLOATS.replace("<f8", "|O") % "(1,)", pickle.dumps(Bomb())),
+    "no array": b"text", "nothing": b"",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_an_array_that_lies_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    archive_of("a.npz", [ONE, ("a.npy", LIES[kind])])
+    with pytest.raises(errors.CheckpointError, match="damaged"):
+        io.load("a.npz")
+    assert os.listdir() == ["a.npz"]
+
+
+def test_a_structure_is_not_inflated_either(tmp_path):
+    archive_of(tmp_path / "a.npz", [("minigrad.json", " " * 10_000_000 + '{"dict": []}')], zipfile.ZIP_DEFLATED)
+    with pytest.raises(errors.CheckpointError, match="compressed"):
+        io.load(tmp_path / "a.npz")
+
+
+def test_one_array_is_not_loaded_a_million_times(tmp_path):
+    mg.save(tmp_path / "a.npz", {"a": np.zeros(3)})
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        array = archive.read("a.npy")
+    many = '{"dict": [["a", {"list": [' + ", ".join(['{"array": "a"}'] * 1000) + "]}]]}"
+    archive_of(tmp_path / "a.npz", [("minigrad.json", many), ("a.npy", array)])
+    with pytest.raises(errors.CheckpointError, match="damaged"):
+        io.load(tmp_path / "a.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["a.npy", "minigrad.json", "more.npy"])
+def test_entries_twice_or_unnamed(tmp_path, name):
+    mg.save(tmp_path / "a.npz", {"a": np.zeros(3)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr(name, archive.read("a.npy" if name != "minigrad.json" else name))
+    with pytest.raises(errors.CheckpointError, match="twice" if name != "more.npy" else "doesn't name 'more'"):
+        io.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("structure", ['{"list": [' * 100_000, "[" * 100_000, '{"dict": [["a", ' * 3000])
+def test_deep_json(tmp_path, structure):
+    archive_of(tmp_path / "a.npz", [("minigrad.json", structure)])
+    with pytest.raises(errors.CheckpointError, match="damaged"):
+        io.load(tmp_path / "a.npz")
+
+
+def test_what_is_too_deep_or_too_long_to_save(tmp_path):
+    loop: dict = {}
+    loop["self"] = loop
+    for contents, text in ((loop, "contains itself"), ({"n": 10**5000}, "digits")):
+        with pytest.raises(errors.CheckpointError, match=text):
+            io.save(tmp_path / "a.npz", contents)
+    assert not list(tmp_path.iterdir())
+
+
+def test_random_states_and_odd_keys_come_back(tmp_path):
+    state = np.random.default_rng(7).bit_generator.state
+    other = np.random.MT19937(7).state
+    contents = {"pcg": state, "mt": other, "a\0b": np.ones(1), "a_b": np.ones(2), "\ud800": np.ones(3)}
+    contents["k" * 70_000] = np.ones(4)
+    io.save(tmp_path / "a.npz", contents)
+    back = io.load(tmp_path / "a.npz")
+    assert same(contents, back)
+    rng = np.random.default_rng()
+    rng.bit_generator.state = back["pcg"]
+    assert rng.random() == np.random.default_rng(7).random()
+
+
+def test_permissions_of_a_file_that_is_replaced_are_kept(tmp_path):
+    io.save(tmp_path / "a.npz", {})
+    for mode in (0o600, 0o444):
+        (tmp_path / "a.npz").chmod(mode)
+        io.save(tmp_path / "a.npz", {"mode": mode})
+        assert stat.S_IMODE((tmp_path / "a.npz").stat().st_mode) == mode
+    assert io.load(tmp_path / "a.npz") == {"mode": 0o444}
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path):
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"a folder of this name: '.*a\.npz'"):
+        io.save(tmp_path / "a.npz", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+FULL = """
+import resource, sys
+import numpy as np
+import minigrad as mg
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    mg.save(sys.argv[1], {"x": np.zeros(100_000)})
+except OSError as error:
+    print(error)
+"""
+READ_ONLY = """
+import os, sys
+import minigrad as mg
+if sys.argv[1].endswith(".safetensors"):
+    import safetensors.numpy
+if os.geteuid() == 0:  # whom no permission stops
+    os.setuid(65534)
+try:
+    mg.save(sys.argv[1], {"x": 1})
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits and permissions")
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize(("script", "text"), [(FULL, "File too large"), (READ_ONLY, "Permission denied")])
+def test_a_full_disk_or_read_only_folder_leaves_the_old_file(tmp_path, script, text, suffix):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = tmp_path / "runs" / f"a{suffix}"
+    path.parent.mkdir()
+    io.save(path, {"old": np.ones(3)})
+    before = path.read_bytes()
+    if script is READ_ONLY:
+        path.parent.chmod(0o555)
+        for folder in path.parents:  # pytest's folders are closed to others
+            if not folder.stat().st_mode & 1 and folder.stat().st_uid == os.geteuid():
+                folder.chmod(folder.stat().st_mode | 1)
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    path.parent.chmod(0o755)
+    assert text in done.stdout, done.stderr
+    assert f"'{path}'" in done.stdout
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]

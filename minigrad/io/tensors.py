@@ -1,0 +1,75 @@
+"""safetensors files, which PyTorch and others read: named arrays, and a text of JSON in the metadata.
+
+The package checks what it reads: sizes, offsets that overlap or leave holes, the length of the header.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import CheckpointError, MissingExtraError
+
+__all__ = ["checked", "read", "write"]
+
+STRUCTURE = "minigrad"
+REMEDY = ""
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "C64": "<c8",
+}  # fmt: skip
+
+
+def package() -> Any:
+    try:
+        import safetensors
+    except ImportError as error:
+        remedy = 'pip install "minigrad-engine[safetensors]"'
+        raise MissingExtraError(f".safetensors files need safetensors: {remedy}") from error
+    return safetensors
+
+
+def checked(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The arrays in the byte order of the format and contiguous: some versions of the package mix up the numbers of
+    others, such as transposed ones."""
+    package()
+    names = {np.dtype(code): name for name, code in DTYPES.items()}
+    for name, x in arrays.items():
+        if x.dtype.newbyteorder("<") not in names:
+            raise CheckpointError(f"save: {name} is {x.dtype}, which a .safetensors file can't hold; .npz can.")
+    return {name: np.array(x, x.dtype.newbyteorder("<"), order="C") for name, x in arrays.items()}
+
+
+def write(file: BinaryIO, structure: str, arrays: dict[str, Any]) -> None:
+    from safetensors.numpy import save
+
+    file.write(save(arrays, metadata={STRUCTURE: structure}))
+
+
+def read(file: BinaryIO) -> tuple[str | None, dict[str, Any]]:
+    """The structure, None for a file from elsewhere, and the arrays; any exception means that the file is damaged."""
+    data = file.read()
+    entries = package().deserialize(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")], object_pairs_hook=once)
+    structure = header.get("__metadata__", {}).get(STRUCTURE)
+    return structure, {name: to_array(name, **entry) for name, entry in sorted(entries, key=lambda e: e[0])}
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(out := dict(pairs)) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return out
+
+
+def to_array(name: str, dtype: str, shape: list[int], data: Any) -> Any:
+    data = bytearray(data)  # so that the array is writeable
+    if dtype == "BF16":  # the upper half of a float32
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    if dtype not in DTYPES:
+        raise ValueError(f"{name} is {dtype}, which NumPy doesn't have: convert it to float32 where the file was made")
+    array = np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+    if dtype == "BOOL" and np.any(array.view(np.uint8) > 1):
+        raise ValueError(f"{name} has bools that are neither 0 nor 1")
+    return array
