@@ -385,7 +385,7 @@ def test_a_full_disk_or_read_only_folder_leaves_the_old_file(tmp_path, script, t
         path.parent.chmod(0o555)
         for folder in path.parents:  # pytest's folders are closed to others
             if not folder.stat().st_mode & 1 and folder.stat().st_uid == os.geteuid():
-                folder.chmod(folder.stat().st_mode | 1)
+                folder.chmod(folder.stat().st_mode | 0o011)
     command = [sys.executable, "-c", script, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     path.parent.chmod(0o755)
