@@ -88,6 +88,65 @@ def test_200_steps_on_a_bowl(name, settings, maximize):
         assert b.data == pytest.approx(c.item(), rel=0, abs=1e-10)
 
 
+FUSED = ("SGD", "Adagrad", "Adam", "AdamW")  # there are fused kernels for a processor
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "execution"),
+    [(*o, "foreach") for o in OPTIMISERS] + [(*o, "fused") for o in OPTIMISERS if o[0] in FUSED],
+)
+def test_200_steps_however_pytorch_executes_them(name, settings, execution):
+    """With its loops over all parameters at once, and its fused kernels."""
+    (w, b), (v, c), a, _ = pair(name, settings, [np.array([1.0, 0.5, -0.7]), 2.0])
+    o, A = getattr(torch.optim, name)([v, c], **settings, **{execution: True}), torch.tensor(BOWL)
+    for _ in range(200):
+        a.zero_grad(), o.zero_grad()
+        (w @ BOWL @ w * 0.5 + 0.5 * b * b).backward()
+        (v @ A @ v * 0.5 + 0.5 * c * c).backward()
+        a.step(), o.step()
+        np.testing.assert_allclose([*w.data, b.data], [*v.tolist(), c.item()], rtol=0, atol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------- many valleys, by a closure
+def valleys(w, cos):
+    """A minimum about ±5 in each direction, saddles and a maximum between them."""
+    return (0.1 * w * w + 5.0 * cos(0.5 * w)).sum() + 0.1 * w[0] * w[1]
+
+
+def path(optimizer, w, f, steps=200):
+    """Every point of a run whose steps call a closure."""
+
+    def closure():
+        optimizer.zero_grad()
+        loss = f(w)
+        loss.backward()
+        return loss
+
+    points = []
+    for _ in range(steps):
+        optimizer.step(closure)
+        points.append(w.data.copy() if isinstance(w, mg.Value) else w.detach().numpy().copy())
+    return np.array(points)
+
+
+@every_optimiser
+def test_200_steps_between_many_valleys(name, settings, rng):
+    start = rng.normal(size=5)
+
+    def theirs(start):
+        v = torch.tensor(start, requires_grad=True)
+        return path(getattr(torch.optim, name)([v], **settings), v, lambda w: valleys(w, torch.cos))
+
+    w = mg.Value(start)
+    ours = path(getattr(optim, name)([w], **settings), w, lambda w: valleys(w, mg.cos))
+    expected = theirs(start)
+    drift = np.abs(expected - theirs(np.nextafter(start, np.inf))).max()
+    error = np.abs(ours - expected).max()
+    print(f"\n{name} {settings}: differs by {error:.1e}; one ulp at the start moves PyTorch by {drift:.1e}")
+    assert error <= max(1e-10, 100 * drift)
+    assert np.abs(expected[-1] - start).max() > 1e-2, "it moved"
+
+
 # ---------------------------------------------------------------------------------------------- a network, minibatches
 def train_torch(name, settings, start, batches):
     model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
@@ -334,6 +393,38 @@ def test_lbfgs_in_rosenbrocks_valley(settings, steps):
         f"\nLBFGS {settings}, {steps} steps: differs by {error:.1e}; one ulp at the start moves PyTorch by {drift:.1e}"
     )
     assert error <= max(1e-10, 100 * drift)
+
+
+@pytest.mark.parametrize("settings", [dict(lr=0.05, max_iter=3), dict(line_search_fn="strong_wolfe", max_iter=3)])
+def test_lbfgs_trains_a_network_on_minibatches(settings, rng):
+    """10 steps of up to 3 iterations on ever new batches, where the memory of the last batch misleads it."""
+    start = nn.Sequential(nn.Linear(3, 8, rng=1), nn.Tanh(), nn.Linear(8, 3, rng=2)).state_dict()
+    batches = [(rng.normal(size=(12, 3)), rng.integers(0, 3, 12)) for _ in range(10)]
+
+    def run(layers, optim, cross_entropy, array, start):
+        model = layers.Sequential(layers.Linear(3, 8), layers.Tanh(), layers.Linear(8, 3))
+        model.load_state_dict({key: array(x) for key, x in start.items()})
+        optimizer = optim.LBFGS(list(model.parameters()), **settings)
+        for X, y in batches:
+
+            def closure(X=X, y=y):
+                optimizer.zero_grad()
+                loss = cross_entropy(model(array(X)), array(y))
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+        return {key: np.asarray(x) for key, x in model.state_dict().items()}
+
+    def theirs(start):
+        return run(torch.nn, torch.optim, torch.nn.functional.cross_entropy, torch.tensor, start)
+
+    expected = theirs(start)
+    drift = distance(expected, theirs({key: np.nextafter(x, np.inf) for key, x in start.items()}))
+    error = distance(expected, run(nn, optim, nn.functional.cross_entropy, np.array, start))
+    print(f"\nLBFGS {settings}: differs by {error:.1e}; one ulp at the start moves PyTorch by {drift:.1e}")
+    assert error <= max(1e-10, 100 * drift)
+    assert distance(expected, start) > 1e-2, "it moved"
 
 
 def test_line_searches_try_the_same_points(rng):
