@@ -1037,3 +1037,76 @@ def test_a_flag_that_is_a_word_does_not_climb():
     p.grad = 1.0
     optimizer.step()
     assert p.data == 2.0
+
+
+# ------------------------------------------------------------------------------------- everything at once, many times
+class Naive:
+    """Momentum and weight decay by the book: a velocity per parameter, no buffers, every array new."""
+
+    def __init__(self, lr, momentum, weight_decay):
+        self.lr, self.momentum, self.weight_decay, self.v = lr, momentum, weight_decay, {}
+
+    def step(self, data, grads):
+        for i, g in grads.items():
+            if g is not None:
+                g = g + self.weight_decay * data[i]
+                self.v[i] = self.momentum * self.v[i] + g if i in self.v else g
+                data[i] = data[i] - self.lr * self.v[i]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_to_parameters_steps_are_the_books_and_no_old_array_is_written(seed):
+    """Arrays assigned, viewed, swapped; gradients that come and go; two optimisers; a state that is loaded."""
+    rng = np.random.default_rng(seed)
+    shapes = [(3,), (), (2, 2), (), (0,), (1,), (4,)]
+    ps = [mg.Value(rng.normal(size=shape) if shape else float(rng.normal())) for shape in shapes]
+    data = {i: np.array(p.data) for i, p in enumerate(ps)}
+    parts = [(range(7), (0.1, 0.9, 0.0)), ((5, 1, 2, 4), (0.03, 0.5, 0.2))]  # two optimisers share parameters
+    ours = [optim.SGD([ps[i] for i in part], lr, momentum, weight_decay=wd) for part, (lr, momentum, wd) in parts]
+    books = [Naive(*settings) for _, settings in parts]
+    held = []  # arrays that somebody took before an assignment, and what was in them then
+
+    def hold(array):
+        if isinstance(array, np.ndarray):
+            held.append((array, array.copy()))
+
+    for _ in range(40):
+        i = int(rng.choice(7))
+        match rng.integers(0, 6):
+            case 0:  # a new array, sometimes a view of a larger one, sometimes not contiguous
+                hold(ps[i].data)
+                big = rng.normal(size=(2, 2 * max(1, ps[i].size)))
+                new = big[0, ::2][: ps[i].size].reshape(shapes[i]) if shapes[i] else float(big[0, 0])
+                ps[i].data, data[i] = new, np.array(new)
+                hold(new)
+                hold(big)
+            case 1 if shapes[i]:  # what it holds is assigned to it, changed: the array of an expression
+                hold(ps[i].data)
+                ps[i].data = ps[i].data * 0.5
+                data[i] = data[i] * 0.5
+            case 2:  # two swap what they hold
+                hold(ps[1].data)
+                ps[1].data, ps[3].data = ps[3].data, ps[1].data
+                data[1], data[3] = data[3], data[1]
+            case 3 if shapes[i]:  # and a write in place, which the next step sees
+                held = [(a, b) for a, b in held if not np.may_share_memory(a, ps[i].data)]
+                ps[i].data[...] += 1.0
+                data[i] = data[i] + 1.0
+            case 4:  # the state goes out and in
+                ours[0].load_state_dict(copy.deepcopy(ours[0].state_dict()))
+            case _:
+                pass
+        which = int(rng.integers(0, 2))
+        grads = {}
+        for j in range(7):
+            g = rng.normal(size=shapes[j]) if rng.random() < 0.7 else None
+            ps[j].grad = g if g is None or shapes[j] else float(g)
+            if j in parts[which][0]:
+                grads[j] = g
+        ours[which].step()
+        books[which].step(data, grads)
+        for j, p in enumerate(ps):
+            assert isinstance(p.data, float) if shapes[j] == () else p.data.shape == shapes[j]
+            np.testing.assert_allclose(p.data, data[j], rtol=1e-12, atol=1e-14)
+        for array, before in held:
+            np.testing.assert_array_equal(array, before)
