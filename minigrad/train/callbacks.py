@@ -32,7 +32,7 @@ class Callback:
     """
 
     def start(self, run: Run) -> None:
-        """Before the first update, also of a run that was resumed (then `run.number` is not 0)."""
+        """Before the first update, also of a run that was loaded: then `run.resumed` is True."""
 
     def step(self, step: Step) -> None:
         """After every update; the parameters still have the gradients of this step."""

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..arguments import number, whole
+import numpy as np
+
+from ..arguments import whole
 from ..errors import CheckpointError, MissingExtraError
 from ..io import load, save
 from .history import History
@@ -42,9 +44,10 @@ def save_run(path: str | os.PathLike[str], run: Run) -> None:
     try:
         save(path, state_of(run))
     except OSError as error:
-        kept = "The checkpoint there is as it was." if Path(path).exists() else "There is none yet."
+        kept = "the file that is there is as it was" if Path(path).exists() else "there is none yet"
         raise CheckpointError(
-            f"{path}: the checkpoint of step {run.number} was not written: {error.strerror or error}. {kept}"
+            f"{path}: no checkpoint of step {run.number} could be written ({error.strerror or error}); {kept}. The model "
+            "in memory is as that step left it."
         ) from error
 
 
@@ -89,6 +92,7 @@ def load_run(path: str | os.PathLike[str], run: Run) -> None:
         if isinstance(error, Exception):
             raise damaged(path, error) from error
         raise
+    run.resumed = True
 
 
 def damaged(path: Any, error: Exception) -> CheckpointError:
@@ -105,7 +109,10 @@ def state_of(run: Run) -> dict[str, Any]:
         "number": run.number,
         "finished": run.finished,
         "seen": vars(run.seen).copy(),
-        "history": [dict(record) for record in run.history.epochs],
+        "history": [
+            {name: x.item() if isinstance(x, np.generic) else x for name, x in record.items()}
+            for record in run.history.epochs
+        ],
         **weights_of(run.model, run.optimizer),
         "optimizer": run.optimizer.state_dict(),
         **{name: part.state_dict() if hasattr(part, "state_dict") else None for name, part in parts.items()},
@@ -121,7 +128,7 @@ def take_over(state: dict[str, Any], run: Run) -> None:
     if run.epoch > run.epochs + 1 or batch >= len(run.data):
         raise CheckpointError(f"epoch {run.epoch} of {run.epochs}, batch {batch} of {len(run.data)}")
     run.finished = bool(state["finished"])
-    run.history = History([{str(k): number(k, x) for k, x in record.items()} for record in state["history"]])
+    run.history = History([dict(record) for record in state["history"]])
     set_weights(run.model, run.optimizer, state)
     run.optimizer.load_state_dict(state["optimizer"])
     for part, saved in ((run.scheduler, state["scheduler"]), (run.clip, state["clip"])):
@@ -153,6 +160,8 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError('checkpoints are locked with filelock: pip install "minigrad-engine[train]"') from error
     path = Path(path)
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: there is no folder {path.parent}.")
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:
         lock.acquire(timeout=0)

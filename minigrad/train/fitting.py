@@ -11,7 +11,7 @@ from typing import Any
 from ..arguments import whole
 from ..errors import CheckpointError
 from ..io import load
-from .checkpoint import FORMAT, locked, save_run
+from .checkpoint import FORMAT, load_run, locked, save_run
 from .history import History, Record
 from .interrupts import first_interrupt
 from .loop import Run, steps
@@ -79,7 +79,7 @@ def fit(
     every = None if checkpoint_every is None else whole("checkpoint_every", checkpoint_every, least=1)
     run = steps(
         model, data, loss=loss, optimizer=optimizer, epochs=epochs, validation=validation, callbacks=callbacks, rng=rng,
-        scheduler=scheduler, scheduler_per=scheduler_per, clip=clip, resume=resume,
+        scheduler=scheduler, scheduler_per=scheduler_per, clip=clip,
     )  # fmt: skip
     with first_interrupt() as interrupts, saving(run, checkpoint, resume) as save, progress(run) as show:
         try:
@@ -107,14 +107,19 @@ def fit(
 def saving(run: Run, checkpoint: PathLike | None, resume: PathLike | None) -> Iterator[Callable[[], None]]:
     """What saves the run; that it can be saved is tried out before the first step."""
     if checkpoint is None:
+        if resume is not None:
+            load_run(resume, run)
         yield lambda: None
         return
     with locked(checkpoint):
+        if resume is not None:
+            load_run(resume, run)
         path = Path(checkpoint)
         if resume is None or not (path.exists() and path.samefile(resume)):
             check_free(path)
         for draft in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed while it wrote
             draft.unlink()
+        run.start()
         save_run(path, run)
         yield lambda: save_run(path, run)
 

@@ -85,7 +85,8 @@ class Run:
     """One training: what takes part in it, and how far it is.  Made by `steps`; iterating over it trains.
 
     `epoch` is the one under way (from 1), `batch` how many of its batches are learnt, `number` that of all updates.
-    `whole` is False after an exception, when an update may be half done: only `load_run` helps then.
+    `resumed` tells whether it was loaded, and `finished` whether the training has come to its end.  `whole` is False
+    after an exception, when an update may be half done: only `load_run` helps then.
     """
 
     model: Any
@@ -102,6 +103,7 @@ class Run:
     epoch: int = 1
     batch: int = 0
     number: int = 0
+    resumed: bool = False
     finished: bool = False
     whole: bool = True
     started: bool = False
@@ -113,10 +115,7 @@ class Run:
         return self
 
     def __next__(self) -> Step:
-        if not self.started:
-            self.started = True
-            for callback in self.watchers:
-                callback.start(self)
+        self.start()
         if self.finished or not self.whole:
             self.close()
             raise StopIteration
@@ -187,6 +186,13 @@ class Run:
         if f"val_{name}" not in record and name not in record:
             raise ShapeError('ReduceLROnPlateau: mode="max" watches the accuracy, and the labels are no classes.')
         self.scheduler.step(record.get(f"val_{name}", record.get(name)))
+
+    def start(self) -> None:
+        """Tell the callbacks that the training begins, or goes on; a second call does nothing."""
+        if not self.started:
+            self.started = True
+            for callback in self.watchers:
+                callback.start(self)
 
     def close(self) -> None:
         """Tell the callbacks that the training is over; a second call does nothing."""
