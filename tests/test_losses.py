@@ -333,46 +333,12 @@ def test_rows_34_and_35_initial_losses(classes, rng):
     assert nn.CrossEntropyLoss()(svm(X), y).item() == pytest.approx(math.log(classes), rel=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("loss", "first", "target"), [(F.multiclass_hinge_loss, 9.0, 1e-9), (F.cross_entropy, math.log(10.0), 1e-8)]
-)
-def test_cs231n_svm_loss_and_softmax_loss(loss, first, target):
-    """The notebook's array: the first loss, and the error it asks of dx, measured by central differences."""
-    np.random.seed(231)
-    x, y = 0.001 * np.random.randn(50, 10), np.random.randint(10, size=50)
-    assert loss(x, y) == pytest.approx(first, abs=2e-3)
-    dx, measured, h = mg.grad(lambda v: loss(v, y))(x), np.zeros_like(x), 1e-5
-    for index in np.ndindex(x.shape):
-        step = np.zeros_like(x)
-        step[index] = h
-        measured[index] = (loss(x + step, y) - loss(x - step, y)) / (2.0 * h)
-    assert np.max(np.abs(dx - measured) / np.maximum(1e-8, np.abs(dx) + np.abs(measured))) < 10.0 * target
-
-
 def test_row_34_multi_margin_divides_by_the_classes():
     """Trap T5: 9 for ten classes, and 0.9 with PyTorch's name."""
     x, y = mg.Value(np.zeros((4, 10))), [0, 3, 9, 1]
     assert nn.MulticlassHingeLoss()(x, y).item() == 9.0
     assert nn.MultiMarginLoss()(x, y).item() == pytest.approx(0.9, rel=1e-15)
     assert nn.MulticlassHingeLoss(over_classes="max")(x, y).item() == 1.0
-
-
-def test_cs231n_spiral_linear_softmax():
-    """The case study's data with np.random.seed(0): the loss at step 190, with six digits, and the accuracy."""
-    np.random.seed(0)
-    X, y = np.zeros((300, 2)), np.repeat(np.arange(3), 100)
-    for j in range(3):
-        r, t = np.linspace(0.0, 1.0, 100), np.linspace(j * 4, (j + 1) * 4, 100) + np.random.randn(100) * 0.2
-        X[y == j] = np.c_[r * np.sin(t), r * np.cos(t)]
-    W, b, losses = mg.Value(0.01 * np.random.randn(2, 3)), mg.Value(np.zeros((1, 3))), []
-    for _ in range(200):
-        W.zero_grad(), b.zero_grad()
-        loss = F.cross_entropy(X @ W + b, y) + 0.5e-3 * mg.sum(W * W)
-        loss.backward()
-        losses.append(loss.item())
-        W.data, b.data = W.data - W.grad, b.data - b.grad
-    assert losses[190] == pytest.approx(0.786302, abs=5e-7)
-    assert np.mean(np.argmax(X @ W.data + b.data, axis=1) == y) == pytest.approx(0.4933, abs=5e-5)
 
 
 # ------------------------------------------------------------------------------------------- large, small, closed forms
