@@ -1,12 +1,18 @@
-"""Every module beside PyTorch's: outputs, gradients, second order, running statistics, weights that move both ways."""
+"""Every module beside PyTorch's: outputs, gradients, second order, running statistics, weights that move both ways.
+
+The losses are in test_losses.py.
+"""
 
 from __future__ import annotations
+
+import inspect
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.nn import functional as F
 from minigrad.value import Value, pull
 
 torch = pytest.importorskip("torch")
@@ -47,6 +53,8 @@ LAYERS = {
     "LayerNorm, plain": case(lambda n: n.LayerNorm(4, elementwise_affine=False), (5, 4)),
     "RNNCell": case(lambda n: n.RNNCell(4, 3), (5, 4), (4,)),
     "RNNCell, relu": case(lambda n: n.RNNCell(4, 3, False, "relu"), (5, 4)),
+    "Identity": case(lambda n: n.Identity(), (5, 4)),
+    "Dropout": case(lambda n: n.Dropout(0.0), (5, 4)),  # with a p above 0 the masks are different draws
     "ReLU": case(lambda n: n.ReLU(), (5, 4)),
     "LeakyReLU": case(lambda n: n.LeakyReLU(0.2), (5, 4)),
     "LeakyReLU, usual": case(lambda n: n.LeakyReLU(), (5, 4)),
@@ -61,6 +69,11 @@ LAYERS = {
     "Softmax": case(lambda n: n.Softmax(dim=0), (5, 4)),
     "Softmax, last": case(lambda n: n.Softmax(-1), (5, 4), (2, 3, 4)),
     "LogSoftmax": case(lambda n: n.LogSoftmax(dim=1), (5, 4), (2, 3, 4)),
+    "a network": case(lambda n: n.Sequential(n.Linear(4, 5), n.ReLU(), n.Linear(5, 3)), (6, 4)),
+    "parts of parts": case(
+        lambda n: n.Sequential(n.Sequential(n.Linear(4, 3), n.Tanh()), n.Sequential(n.LayerNorm(3), n.Linear(3, 2))),
+        (5, 4),
+    ),
     "a small CNN": case(
         lambda n: n.Sequential(
             n.Conv2d(1, 2, 3, padding=1, bias=False), n.BatchNorm2d(2), n.SiLU(), n.MaxPool2d(2), n.Flatten(),
@@ -178,9 +191,12 @@ def test_embedding(padding_idx, ids, rng):
     give(theirs, ours)
     out, out_ = ours(ids), theirs(torch.tensor(ids))
     close(out.data, out_)
-    g = rng.normal(size=out.shape)
-    out.backward(g)
-    out_.backward(torch.tensor(g))
+    u = rng.normal(size=out.shape)
+    grad = pull((u * out**3).sum(), Value(1.0))[ours.weight]
+    (grad_,) = torch.autograd.grad((torch.tensor(u) * out_**3).sum(), theirs.weight, create_graph=True)
+    close(grad.data, grad_)
+    (grad * grad).sum().backward()
+    (grad_ * grad_).sum().backward()
     close(ours.weight.grad, theirs.weight.grad)
 
 
@@ -200,6 +216,122 @@ def test_a_recurrent_net_over_time(bias, rng):
     close(start.grad, start_.grad)
     for p, p_ in zip(ours.parameters(), theirs.parameters(), strict=True):
         close(p.grad, p_.grad)
+
+
+# ----------------------------------------------------------------------------------------------------------- functions
+FUNCTIONS = {  # what is computed with each library's functions, and the shapes of its inputs
+    "linear": (lambda f, x, w, b: f.linear(x, w, b), (5, 4), (3, 4), (3,)),
+    "linear without bias": (lambda f, x, w: f.linear(x, w), (2, 5, 4), (3, 4)),
+    "conv1d": (lambda f, x, w, b: f.conv1d(x, w, b, 2, 1), (2, 3, 7), (4, 3, 3), (4,)),
+    "conv2d": (lambda f, x, w, b: f.conv2d(x, w, b, 2, 1, 1, 2), (2, 4, 5, 5), (4, 2, 3, 3), (4,)),
+    "conv_transpose2d": (lambda f, x, w: f.conv_transpose2d(x, w, stride=2), (2, 3, 3, 2), (3, 2, 2, 2)),
+    "max_pool1d": (lambda f, x: f.max_pool1d(x, 2), (2, 3, 6)),
+    "max_pool2d": (lambda f, x: f.max_pool2d(x, 3, 2, 1), (2, 3, 6, 6)),
+    "avg_pool1d": (lambda f, x: f.avg_pool1d(x, 2), (2, 3, 6)),
+    "avg_pool2d": (lambda f, x: f.avg_pool2d(x, 2, 1, 1, count_include_pad=False, divisor_override=3), (2, 3, 4, 4)),
+    "unfold": (lambda f, x: f.unfold(x, 2), (2, 3, 4, 4)),
+    "batch_norm": (lambda f, x, w, b: f.batch_norm(x, None, None, w, b, True, 0.1, 1e-3), (6, 3, 2), (3,), (3,)),
+    "batch_norm, weight only": (lambda f, x, w: f.batch_norm(x, None, None, w, training=True), (6, 3), (3,)),
+    "layer_norm": (lambda f, x, w, b: f.layer_norm(x, (3, 4), w, b, 1e-3), (2, 3, 4), (3, 4), (3, 4)),
+    "layer_norm, weight only": (lambda f, x, w: f.layer_norm(x, [4], w), (2, 4), (4,)),
+    "dropout": (lambda f, x: f.dropout(x, 0.7, training=False), (5, 4)),
+    "flatten": (lambda f, x: getattr(f, "flatten", torch.flatten)(x, 1, 2), (2, 3, 4, 5)),
+    "embedding": (lambda f, w: f.embedding(ids_for(f, [[0, 3], [3, 2]]), w, padding_idx=-2), (4, 3)),
+    "softmax": (lambda f, x: f.softmax(x, dim=0), (5, 4)),
+    "log_softmax": (lambda f, x: f.log_softmax(x, 1), (2, 3, 4)),
+    "leaky_relu": (lambda f, x: f.leaky_relu(x, 0.2), (5, 4)),
+    "elu": (lambda f, x: f.elu(x, 0.5), (5, 4)),
+    "celu": (lambda f, x: f.celu(x, 0.5), (5, 4)),
+    "gelu": (lambda f, x: f.gelu(x, approximate="tanh"), (5, 4)),
+    "hardtanh": (lambda f, x: f.hardtanh(x, -0.5, 0.7), (5, 4)),
+    "softplus": (lambda f, x: f.softplus(x, beta=2.0), (5, 4)),
+    **{
+        name: (lambda f, x, name=name: getattr(f, name)(x), (5, 4))
+        for name in (
+            "relu", "relu6", "selu", "silu", "mish", "sigmoid", "logsigmoid", "hardsigmoid", "softsign", "tanh",
+        )
+    },
+}  # fmt: skip
+
+
+def ids_for(f, ids):
+    return ids if f is F else torch.tensor(ids)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_pytorchs(name, rng):
+    """Output, gradient, and the gradient of the squared gradient, of every input."""
+    f, *shapes = FUNCTIONS[name]
+    xs = [rng.normal(size=shape) for shape in shapes]
+    ours, theirs = [Value(x) for x in xs], [torch.tensor(x, requires_grad=True) for x in xs]
+    out, out_ = f(F, *ours), f(torch.nn.functional, *theirs)
+    close(out.data, out_)
+    if name != "embedding":
+        raw = f(F, *xs)
+        assert type(raw) is np.ndarray
+        np.testing.assert_array_equal(raw, out.data)
+    u = rng.normal(size=out.shape)
+    grads = pull((u * out * out).sum(), Value(1.0))
+    grads_ = torch.autograd.grad((torch.tensor(u) * out_ * out_).sum(), theirs, create_graph=True)
+    for x, g_ in zip(ours, grads_, strict=True):
+        close(grads[x].data, g_, rtol=1e-7 if name == "hardsigmoid" else 1e-9, atol=1e-10)  # PyTorch's 1/6 is a float32
+    mg.sum(mg.stack([(grads[x] ** 2).sum() for x in ours])).backward()
+    sum((g_**2).sum() for g_ in grads_).backward()
+    for x, x_ in zip(ours, theirs, strict=True):
+        close(x.grad, x_.grad, rtol=1e-7 if name == "hardsigmoid" else 1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_moves_the_arrays_that_it_is_given(shape, training, rng):
+    x, mean, var = rng.normal(size=shape) + 2.0, rng.normal(size=3), rng.uniform(0.5, 2.0, 3)
+    mean_, var_ = torch.tensor(mean), torch.tensor(var)
+    for _ in range(3):
+        out = F.batch_norm(x, mean, var, training=training, momentum=0.3)
+        close(out, torch.nn.functional.batch_norm(torch.tensor(x), mean_, var_, training=training, momentum=0.3))
+    close(mean, mean_)
+    close(var, var_)
+
+
+def test_every_function_and_every_module_is_compared():
+    """What is new must come into a table here, or in test_losses.py."""
+    losses = {name for name in F.__all__ if name.endswith("_loss")}
+    losses |= {"cross_entropy", "binary_cross_entropy_with_logits", "kl_div"}
+    assert {name.split(",")[0].split(" ")[0] for name in FUNCTIONS} == set(F.__all__) - losses
+    modules = {name for name in nn.__all__ if hasattr(torch.nn, name) and not name.endswith("Loss")}
+    elsewhere = {"Module", "Parameter", "Sequential", "ModuleList", "Embedding"}  # in the tests above and below
+    assert {name.split(",")[0].split(" ")[0] for name in LAYERS} - {"a", "parts"} == modules - elsewhere - {
+        name for name in modules if not name[0].isupper() or name in ("functional", "init", "utils")
+    }
+
+
+MISSING = {  # options of PyTorch's that docs/layers.md lists as left out
+    "inplace", "device", "return_indices", "threshold", "max_norm", "norm_type", "scale_grad_by_freq", "sparse",
+    "_weight", "_freeze", "_stacklevel", "args", "kwargs",
+}  # fmt: skip
+
+
+def test_signatures_are_pytorchs():
+    """The same names in the same order with the same defaults; what we leave out is keyword-only from there on."""
+    modules = [n for n in nn.__all__ if hasattr(torch.nn, n) and n[0].isupper() and not n.endswith("Loss")]
+    pairs = [(n, getattr(nn, n), getattr(torch.nn, n)) for n in modules]
+    pairs += [
+        (n, getattr(F, n), getattr(torch.nn.functional, n))
+        for n in ("dropout", "embedding", "batch_norm", "layer_norm", "softmax", "log_softmax")
+    ]
+    for name, ours, theirs in pairs:
+        if name in ("Module", "Parameter", "Sequential", "ModuleList"):
+            continue
+        mine, its = inspect.signature(ours).parameters, inspect.signature(theirs).parameters
+        shared = [n for n in its if n in mine and n != "dtype"]
+        assert [n for n in mine if n not in ("dtype", "rng")] == shared, name
+        gone = set(its) - set(mine) - MISSING - {"dtype"}
+        assert gone == ({"bias"} if name.startswith("BatchNorm") else set()), name
+        for n in shared:
+            if n != "dim":  # None in PyTorch, which guesses and warns
+                assert mine[n].default == its[n].default, (name, n)
+            before = [m for m in list(its)[: list(its).index(n)] if m not in mine]
+            assert (mine[n].kind is inspect.Parameter.KEYWORD_ONLY) == bool(before), (name, n)
 
 
 def build_nets():
