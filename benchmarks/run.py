@@ -215,6 +215,12 @@ def updates() -> str:
     return "\n".join([*lines, "", f"A hundred times the examples: {many / few - 1.0:+.0%} (goal: within 20 %)."])
 
 
+def parallel(rounds: int, block: float) -> str:
+    from .parallel import report
+
+    return report(rounds, block)
+
+
 def machine() -> str:
     """What the numbers depend on."""
     versions = [f"Python {platform.python_version()}"]
@@ -234,7 +240,8 @@ def machine() -> str:
 def main() -> None:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=layout)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="S1 S2 T1 T1wd T2 T3 O100, chain, or updates")
+    names = "S1 S2 T1 T1wd T2 T3 O100, chain, updates, or parallel"
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=names)
     parser.add_argument("--peers", nargs="+", help="only peers whose name contains one of these (minigrad always runs)")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--block", type=float, default=0.3, help="seconds per block")
@@ -245,7 +252,7 @@ def main() -> None:
     for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # the workers inherit it
     register()
-    alone_standing = {"chain": chain, "updates": updates}
+    alone_standing = {"chain": chain, "updates": updates, "parallel": lambda: parallel(rounds, block)}
     if unknown := set(options.workloads) - {*PEERS, *alone_standing}:
         parser.error(f"no workload {sorted(unknown)}; there are {[*PEERS, *alone_standing]}")
     texts, results = [], {}

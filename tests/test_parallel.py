@@ -164,6 +164,18 @@ def test_averaging_after_each_of_several_backward_passes_is_right_too(tmp_path: 
     assert code == 0, out + err
 
 
+def test_the_benchmark_compares_like_with_like(tmp_path: Path) -> None:
+    """It refuses to time two ranks whose losses are not those of one; nothing is timed here."""
+    script = """
+        from benchmarks.parallel import SMALL, measure
+        found = measure(SMALL, 33, "float64", rounds=2, block=1e-3)
+        assert found["difference"] < 1e-12
+        assert len(found["two"]) == 2
+    """
+    code, out, err = run(2, script, tmp_path)
+    assert code == 0, out + err
+
+
 # -------------------------------------------------------------------------------------- one communicator, no processes
 class Pair:
     """Rank 0 or 1 of two, whose other half always says what it was given: no process needed."""
