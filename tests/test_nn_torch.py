@@ -274,11 +274,13 @@ def test_functions_are_pytorchs(name, rng):
     grads = pull((u * out * out).sum(), Value(1.0))
     grads_ = torch.autograd.grad((torch.tensor(u) * out_ * out_).sum(), theirs, create_graph=True)
     for x, g_ in zip(ours, grads_, strict=True):
-        close(grads[x].data, g_, rtol=1e-7 if name == "hardsigmoid" else 1e-9, atol=1e-10)  # PyTorch's 1/6 is a float32
+        close(grads[x].data, g_, rtol=1e-7 if name == "hardsigmoid" else 1e-9, atol=1e-10)
+    if name == "hardsigmoid":  # in PyTorch 1/6 is a float32 there, and there is no second derivative
+        return
     mg.sum(mg.stack([(grads[x] ** 2).sum() for x in ours])).backward()
     sum((g_**2).sum() for g_ in grads_).backward()
     for x, x_ in zip(ours, theirs, strict=True):
-        close(x.grad, x_.grad, rtol=1e-7 if name == "hardsigmoid" else 1e-8, atol=1e-9)
+        close(x.grad, x_.grad, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 2)])
