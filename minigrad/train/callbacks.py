@@ -44,7 +44,7 @@ class Callback:
         """When the training is over: `run.finished` tells whether it came to its end or was broken off."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint remembers, as `mg.save` can write it."""
+        """What a checkpoint has to remember, as `mg.save` can write it; leave it out if there is nothing."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -46,8 +46,8 @@ def save_run(path: str | os.PathLike[str], run: Run) -> None:
     except OSError as error:
         kept = "the file that is there is as it was" if Path(path).exists() else "there is none yet"
         raise CheckpointError(
-            f"{path}: no checkpoint of step {run.number} could be written ({error.strerror or error}); {kept}. The model "
-            "in memory is as that step left it."
+            f"{path}: no checkpoint of step {run.number} could be written ({error.strerror or error}); {kept}. The "
+            "model in memory is as that step left it."
         ) from error
 
 
@@ -116,7 +116,7 @@ def state_of(run: Run) -> dict[str, Any]:
         **weights_of(run.model, run.optimizer),
         "optimizer": run.optimizer.state_dict(),
         **{name: part.state_dict() if hasattr(part, "state_dict") else None for name, part in parts.items()},
-        "callbacks": [callback.state_dict() for callback in run.watchers],
+        "callbacks": [callback.state_dict() for callback in run.rememberers],
         "generators": {"first": run.first_states, "now": states(run.generators)},
     }
 
@@ -134,7 +134,7 @@ def take_over(state: dict[str, Any], run: Run) -> None:
     for part, saved in ((run.scheduler, state["scheduler"]), (run.clip, state["clip"])):
         if hasattr(part, "load_state_dict"):
             part.load_state_dict(saved)
-    for callback, saved in zip(run.watchers, state["callbacks"], strict=True):
+    for callback, saved in zip(run.rememberers, state["callbacks"], strict=True):
         callback.load_state_dict(saved)
     run.batches, run.batch = None, 0
     if batch:

@@ -86,7 +86,7 @@ class Diagnostics(Callback):
 
     def start(self, run: Run) -> None:
         self.groups = layers(run.model, run.parameters)
-        if not run.resumed:
+        if not (run.resumed and self.numbers):
             self.names, self.numbers, self.rows = [*self.groups], [], {name: [] for name in NUMBERS}
         self.remember(run.number + 1)
 
@@ -162,8 +162,8 @@ def layers(model: Any, params: list[Value]) -> dict[str, list[Value]]:
         for name, p in model.named_parameters():
             groups.setdefault(name.rpartition(".")[0] or "model", []).append(p)
     else:
-        for i, p in enumerate(params):
-            groups.setdefault(p.label or f"parameter {i}", []).append(p)
+        for i, value in enumerate(params):
+            groups.setdefault(value.label or f"parameter {i}", []).append(value)
     return groups
 
 

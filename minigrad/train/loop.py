@@ -212,6 +212,11 @@ class Run:
         return [callback for callback in self.callbacks if isinstance(callback, Callback)]
 
     @property
+    def rememberers(self) -> list[Callback]:
+        """The callbacks that have a state."""
+        return [callback for callback in self.watchers if type(callback).state_dict is not Callback.state_dict]
+
+    @property
     def generators(self) -> dict[str, Any]:
         """All sources of randomness that take part, by name."""
         parts = {"model": self.model, "data": self.data, "data.transform": getattr(self.data, "transform", None)}

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..data import DataLoader
 from ..nn import Module
-from .callbacks import Callback
 
 if TYPE_CHECKING:
     from .loop import Run
@@ -29,7 +28,7 @@ def description(run: Run) -> dict[str, Any]:
         "scheduler": kind(run.scheduler),
         "scheduler_per": run.scheduler_per,
         "clip": kind(run.clip),
-        "callbacks": [kind(callback) for callback in run.callbacks if isinstance(callback, Callback)],
+        "callbacks": [kind(callback) for callback in run.rememberers],
         "data": batches(run.data),
         "validation": None if run.validation is None else batches(run.validation),
     }
