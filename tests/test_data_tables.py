@@ -273,9 +273,7 @@ def test_no_file(tmp_path):
 # ----------------------------------------------------------------------------------------------------------- too large
 def test_a_file_too_large_is_refused_before_it_is_loaded(read, monkeypatch):
     rows = FLOWERS + 2000 * "5.1,3.5,setosa\n"
-    with pytest.raises(
-        errors.DataError, match=r"would take about \d+\.\d kB of memory; 10\.0 kB may be used"
-    ):
+    with pytest.raises(errors.DataError, match=r"would take about \d+\.\d kB of memory; 10\.0 kB may be used"):
         read(rows, memory_limit=10_000)
     monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
     monkeypatch.setattr("minigrad.data.tables.read_rows", None)  # not reached

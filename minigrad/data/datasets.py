@@ -87,8 +87,8 @@ def load_mnist_5k(split: float = 0.2, rng: Any = 0) -> Split:
 
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
-    >>> X_train, y_train, X_test, y_test = load_mnist_5k()  # doctest: +SKIP
-    >>> X_train.shape, X_test.shape  # doctest: +SKIP
+    >>> X_train, y_train, X_test, y_test = load_mnist_5k()
+    >>> X_train.shape, X_test.shape
     ((4000, 784), (1000, 784))
     """
     try:

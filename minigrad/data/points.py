@@ -96,13 +96,13 @@ def make_blobs(n: int = 200, centers: Any = 3, spread: float = 1.0, rng: Any = N
     ([[0.0, 0.0], [0.0, 0.0], [4.0, 1.0]], [0, 0, 1])
     """
     n, spread = whole("make_blobs: n", n, least=1), at_least_zero("make_blobs: spread", spread)
-    if np.ndim(centers) == 0:
+    if not isinstance(centers, (list, tuple, np.ndarray)):
         k = whole("make_blobs: centers", centers, least=1)
         centers = 5.0 * circle(np.linspace(0.0, 2.0 * np.pi, k, endpoint=False))
     try:
         centers = np.asarray(centers, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DtypeError(f"make_blobs: centers={centers!r:.60} are not numbers (classes, d).") from error
+        raise DtypeError(f"make_blobs: centers={str(centers):.60} are not numbers (classes, d).") from error
     if centers.ndim != 2 or not centers.size:
         raise ShapeError(f"make_blobs: centers have shape {centers.shape}; it is (classes, d), or give their number.")
     y = np.sort(np.arange(n) % len(centers))
