@@ -182,6 +182,15 @@ CASES = cases()
 each_case = pytest.mark.parametrize("case", CASES, ids=label_of)
 
 
+def test_every_loss_is_among_the_cases() -> None:
+    """As a class and as a function: what is new must come into the cases."""
+    classes = {name for name in nn.__all__ if name.endswith("Loss")}
+    assert {case.name for case in CASES} == classes
+    functions = {getattr(nn, name).function.__name__ for name in classes}
+    assert {name for name in nn.losses.__all__ if name[0].islower()} == functions
+    assert all(getattr(F, name) is getattr(nn.losses, name) for name in functions)
+
+
 @each_case
 def test_every_reduction_is_the_formula(case: Case) -> None:
     each, divisor = case.truth(case.input, case.target, **case.options)
@@ -243,8 +252,9 @@ def test_losses_are_pytorchs(case: Case, reduction: str) -> None:
         each = v.amax(1) if "over_classes" in options else v.sum(1)
         each = each.reshape(y.shape)
     else:
-        each = None
-        theirs = getattr(torch.nn, case.name)(**options, reduction=reduction)(x, y)
+        each, their_loss = None, getattr(torch.nn, case.name)(**options, reduction=reduction)
+        assert list(case.loss().state_dict()) == list(their_loss.state_dict())
+        theirs = their_loss(x, y)
     if each is not None:
         theirs = {"mean": each.mean(), "sum": each.sum(), "none": each}[reduction]
     upstream = np.cos(np.arange(theirs.numel())).reshape(tuple(theirs.shape))

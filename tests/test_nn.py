@@ -108,13 +108,33 @@ def test_filling_keeps_the_kind_of_number():
         assert np.all(p.data == 1.0)
 
 
-def test_what_init_refuses():
-    with pytest.raises(ShapeError, match=r"at least two axes \(out, in\).*\(3,\)"):
-        nn.init.xavier_uniform_(mg.Value(np.zeros(3)))
-    with pytest.raises(ValueError, match=r"'fan_sideways'.*'fan_in' or 'fan_out'"):
-        nn.init.kaiming_normal_(mg.Value(np.zeros((2, 2))), mode="fan_sideways")
-    with pytest.raises(ValueError, match=r"'swish' is not one of \['linear'"):
-        nn.init.calculate_gain("swish")
+def weight(*shape):
+    return mg.Value(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: nn.init.xavier_uniform_(weight(3)), ShapeError, r"at least two axes \(out, in\).*\(3,\)"),
+        (lambda: nn.init.kaiming_normal_(weight(0, 2)), ShapeError, r"at least two axes .*\(0, 2\)"),
+        (lambda: nn.init.kaiming_normal_(weight(2, 2), mode="fan_up"), ValueError, r"'fan_up'.*'fan_in' or 'fan_out'"),
+        (lambda: nn.init.calculate_gain("swish"), ValueError, r"'swish' is not one of \['linear'"),
+        (lambda: nn.init.calculate_gain("leaky_relu", math.nan), ValueError, "calculate_gain: param=nan; it is a fin"),
+        (lambda: nn.init.zeros_(np.zeros(3)), DtypeError, r"init: \(3,\) is no parameter: pass layer\.weight or"),
+        (lambda: nn.init.normal_(nn.Linear(1, 2)), DtypeError, r"init: Linear\(1, 2\) is no parameter"),
+        (lambda: nn.init.normal_(weight(3), std=-1.0), ValueError, r"normal_: std=-1\.0; it is a number of at least 0"),
+        (lambda: nn.init.normal_(weight(3), math.nan), ValueError, "normal_: mean=nan; it is a finite number"),
+        (lambda: nn.init.uniform_(weight(3), 2.0, 1.0), ValueError, r"uniform_: a=2\.0 is above b=1\.0"),
+        (lambda: nn.init.uniform_(weight(3), b=math.inf), ValueError, "uniform_: b=inf; it is a finite number"),
+        (lambda: nn.init.constant_(weight(3), "a"), DtypeError, "constant_: val='a' is not a number"),
+        (lambda: nn.init.xavier_uniform_(weight(3, 2), gain="tanh"), DtypeError, "xavier_uniform_: gain='tanh' is not"),
+        (lambda: nn.init.xavier_normal_(weight(3, 2), gain=-1.0), ValueError, r"xavier_normal_: gain=-1\.0; it is a n"),
+        (lambda: nn.init.ones_(weight(3), rng="x"), TypeError, "rng"),
+    ],
+)  # fmt: skip
+def test_what_init_refuses(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
 
 
 @pytest.mark.oracle

@@ -17,6 +17,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import CheckpointError, DtypeError, GradientError, MinigradError, OutOfRangeError, ShapeError
+from minigrad.nn import functional as F
 from minigrad.value import Value
 
 LAYERS = {
@@ -27,7 +28,7 @@ LAYERS = {
     "BatchNorm2d": (lambda **k: nn.BatchNorm2d(3, **k), (2, 3, 2, 2)),
     "LayerNorm": (lambda **k: nn.LayerNorm(3, **k), (5, 3)),
     "RNNCell": (lambda **k: nn.RNNCell(3, 4, **k), (5, 3)),
-    "MLP": (lambda **k: nn.MLP([3, 4, 2], **k), (5, 3)),
+    "MLP": (lambda **k: nn.MLP([3, 4, 2], nn.Tanh, **k), (5, 3)),
     "LinearSVM": (lambda **k: nn.LinearSVM(3, 2, **k), (5, 3)),
 }
 PLAIN = {
@@ -76,7 +77,7 @@ def test_layers_without_parameters_are_raw_on_raw_numbers(name, dtype, rng):
 @pytest.mark.parametrize("name", [*LAYERS, *PLAIN])
 def test_gradients_and_their_gradients_are_finite_differences(name, rng, finite_differences):
     make, shape = {**LAYERS, **PLAIN}[name]
-    layer = make()
+    layer = make(rng=0) if name in LAYERS else make()
     layer.eval() if name == "Dropout" else layer.train()
     x, u, v = [rng.normal(size=s) for s in (shape, Value(layer(rng.normal(size=shape))).shape, shape)]
 
@@ -415,6 +416,40 @@ def test_apply():
     assert all((p.data == 1.0).all() for p in model.parameters() if p.ndim == 2)
 
 
+class Power(nn.Module):
+    """A layer of one's own: what it learns is an attribute, what it computes is `forward`."""
+
+    def __init__(self, start):
+        self.exponent = nn.Parameter(start)
+
+    def forward(self, x):
+        return mg.abs(x) ** self.exponent
+
+
+def test_a_layer_of_ones_own_is_one_small_class(finite_differences):
+    """With nothing more written it is found, trained, saved, converted, frozen, shown, watched and copied."""
+    power, seen = Power(1.5), []
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), power, nn.Linear(3, 1, rng=1))
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "1.exponent", "2.weight", "2.bias"]
+    assert repr(model[1]) == "Power()"
+    assert model.summary(np.ones((4, 2))).rows[1] == ("1", "Power()", "(4, 3)", 1, 1)
+    power.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_output[0].shape))
+    x = np.array([[0.3, -0.8], [1.5, 0.2]])
+    model(x).sum().backward()
+    assert seen == [(2, 3)]
+    (slope,) = finite_differences(lambda e: nn.Sequential(model[0], Power(e), model[2])(x).sum().item(), [1.5])
+    assert power.exponent.grad == pytest.approx(slope, rel=1e-8)
+    optim.SGD(model.parameters(), lr=0.1).step()
+    assert power.exponent.data == pytest.approx(1.5 - 0.1 * slope)
+    twin = copy.deepcopy(model)
+    power.freeze()
+    model.to(np.float32)
+    assert (power.exponent.dtype, power.exponent.requires_grad) == (np.float32, False)
+    model.load_state_dict({**model.state_dict(), "1.exponent": np.array(2.0)})
+    assert power.exponent.item() == 2.0
+    assert twin[1].exponent.item() != 2.0
+
+
 # ----------------------------------------------------------------------------------------------------------- containers
 def test_sequences():
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU())
@@ -662,6 +697,46 @@ CNN = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Sequential(nn.ReLU(), nn.Flatt
 def test_misuse(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+MEAN, VAR = np.zeros(3), np.ones(3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: F.dropout(np.ones(3), 2.0), ShapeError, r"dropout: p=2\.0; it is the probability to drop"),
+        (lambda: F.dropout(np.ones(3), 0.5, "no"), DtypeError, "dropout: training='no'; it is True or False"),
+        (lambda: F.dropout("text"), DtypeError, "'text' is a str; expected a number"),
+        (lambda: F.flatten(np.ones((2, 3)), 2), ShapeError, r"flatten: start_dim=2, .*\(2, 3\) has no such axes"),
+        (lambda: F.flatten(np.ones((2, 3)), 1, 0), ShapeError, "flatten: .*the first axis comes after the last"),
+        (lambda: F.flatten(np.ones((2, 3)), 0.5), DtypeError, r"flatten: dim=0\.5 is not a whole number"),
+        (lambda: F.softmax(np.ones(3), dim=None), DtypeError, "softmax: dim=None is not a whole number"),
+        (lambda: F.log_softmax(np.ones(3), 1), ShapeError, r"log_softmax: \(3,\): axis 1 is out of bounds"),
+        (lambda: F.embedding([3], np.ones((3, 2))), OutOfRangeError, "embedding: the id 3: the table has the row"),
+        (lambda: F.embedding([0], np.ones(3)), ShapeError, r"embedding: weight \(3,\) is a table, \(rows, columns\)"),
+        (lambda: F.embedding([0.5], np.ones((3, 2))), DtypeError, "embedding: .*ids are raw whole numbers"),
+        (lambda: F.embedding([0], Value(np.ones((3, 2))), 3), OutOfRangeError, "padding_idx=3: the table has 3 rows"),
+        (lambda: F.layer_norm(np.ones((2, 3)), 2), ShapeError, r"layer_norm: .*x ends in \(2,\), not \(2, 3\)"),
+        (lambda: F.layer_norm(np.ones((2, 3)), 3, np.ones(2)), ShapeError, r"weight has shape \(2,\); normalized_shape"),
+        (lambda: F.layer_norm(np.ones((2, 3)), 3, bias=1.0), ShapeError, r"layer_norm: bias has shape \(\)"),
+        (lambda: F.layer_norm(np.ones((2, 3)), 3, eps=-1.0), ValueError, r"layer_norm: eps=-1\.0; it is a number of"),
+        (lambda: F.batch_norm(np.ones((2, 3)), None, VAR), DtypeError, "running_mean is None: only with training=True"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, [1.0] * 3), DtypeError, "running_var is .*, not an array"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, np.ones(2)), ShapeError, r"running_var has shape \(2,\).*\(3,\)"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, VAR, np.ones(2)), ShapeError, r"batch_norm: weight has shape \(2"),
+        (lambda: F.batch_norm(np.ones(3), MEAN, VAR), ShapeError, r"x is \(batch, channels, \.\.\.\), not \(3,\)"),
+        (lambda: F.batch_norm(np.ones((1, 3)), MEAN, VAR, training=True), ShapeError, "1 number per channel has no"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, VAR, momentum=2.0), ValueError, r"batch_norm: momentum=2\.0"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, VAR, training=1), DtypeError, "training=1; it is True or False"),
+        (lambda: F.linear(np.ones((2, 3)), np.ones((4, 2))), ShapeError, "inner sizes differ"),
+    ],
+)  # fmt: skip
+def test_misuse_of_functions(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+    assert (MEAN == 0.0).all()
+    assert (VAR == 1.0).all()
 
 
 def test_a_failed_forward_pass_leaves_the_statistics():
