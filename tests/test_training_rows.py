@@ -6,6 +6,7 @@ and 77 and of section 1d here hold their numbers to exact laws, so that no seed 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -241,6 +242,28 @@ def test_row_52_adaptive_rates_make_the_bowl_round(name):
         assert np.abs(elongated - rounded).max() > 0.5
 
 
+# --------------------------------------------------------------- 53: where fifty networks of one kind end
+@pytest.mark.parametrize("width", [4, 16])
+def test_row_53_wide_networks_end_alike(width):
+    """Minima matter less than saddles: of 50 starts, narrow nets get stuck here and there, wide ones nowhere."""
+    X, y = data.make_moons(60, noise=0.15, rng=0)
+    signs, rng = 2.0 * y[:, None] - 1.0, np.random.default_rng(0)
+    shapes = [((50, 2, width), 0.7), ((50, 1, width), 0.0), ((50, width, 1), width**-0.5), ((50, 1, 1), 0.0)]
+    W, b, V, c = parameters = [mg.Value(scale * rng.normal(size=shape)) for shape, scale in shapes]
+    optimizer, losses = optim.Adam(parameters, lr=0.03), []
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = mg.softplus(-signs * (mg.tanh(X @ W + b) @ V + c)).mean(axis=(1, 2))
+        loss.sum().backward()
+        optimizer.step()
+        losses.append(loss.data)
+    ends = np.sort(losses[-1])
+    print(f"\nwidth {width}: from {np.mean(losses[0]):.2f} to {ends[0]:.2g} ... {ends[25]:.2g} ... {ends[-1]:.2g}")
+    assert (ends[-1] < 0.01) == (width == 16)
+    if width == 4:
+        assert ends[-1] > 10.0 * ends[25]
+
+
 # ------------------------------------------------------------------------ 77: what the distances have to satisfy
 @pytest.mark.parametrize("make", [lambda p: optim.Adam(p, lr=0.01), lambda p: optim.Adagrad(p, lr=0.3)])
 def test_row_77_distance_and_norms_are_the_sides_of_a_right_triangle(make, rng):
@@ -304,6 +327,69 @@ def test_row_81_the_surrogate_bounds_the_error_and_falls_on_after_it(name, rng):
     assert history["val_accuracy"][-1] == pytest.approx(np.mean(guess == held_back[1]), rel=1e-12)
 
 
+# ----------------------------------------------------------------- 82: the convolutional network of Adam's figure 3
+@functools.cache
+def small_images():
+    """Digits, 8x8, whitened as CIFAR-10's images are in the paper."""
+    pytest.importorskip("sklearn")
+    split = data.load_digits()
+    X = split.X_train.reshape(len(split.X_train), -1)
+    return ((X - X.mean(axis=0)) @ theory.zca_matrix(X, eps=1e-2)).reshape(-1, 1, 8, 8), split.y_train
+
+
+def small_cnn(dropout):
+    """c64-c64-c128-1000 made small, c4-c4-c8-64: three stages of 5x5 filters and 3x3 pooling with stride 2."""
+    rng = np.random.default_rng(0)
+    layers = [nn.Dropout(0.2, rng=rng)] if dropout else []
+    for a, b in itertools.pairwise([1, 4, 4, 8]):
+        layers += [nn.Conv2d(a, b, 5, padding=2, rng=rng), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
+    layers += [nn.Flatten(), nn.Linear(8, 64, rng=rng), nn.ReLU()]
+    return nn.Sequential(*layers, *[nn.Dropout(0.5, rng=rng)] * dropout, nn.Linear(64, 10, rng=rng))
+
+
+FIGURE_3 = {  # the best of a few rates for each
+    "AdaGrad": lambda p: optim.Adagrad(p, lr=0.03),
+    "SGDNesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda p: optim.Adam(p, lr=0.01),
+}
+
+
+def epoch_losses(name, dropout, epochs):
+    """The mean loss of each epoch's batches of 128, after that of the untrained network."""
+    (X, y), model, rng = small_images(), small_cnn(dropout), np.random.default_rng(5)
+    optimizer = FIGURE_3[name](model.parameters())
+    means = [nn.functional.cross_entropy(model(X), y).item()]
+    for _ in range(epochs):
+        losses, order = [], rng.permutation(len(y))
+        for i in range(0, len(y) - 127, 128):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(X[order[i : i + 128]]), y[order[i : i + 128]])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        means.append(np.mean(losses))
+    return means
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_row_82_after_3_epochs_adam_and_adagrad_are_ahead_of_sgd(dropout):
+    """Net and data are small: of the paper's, an epoch is 14 TFLOP, and its images are not shipped."""
+    curves = {name: epoch_losses(name, dropout, 3) for name in FIGURE_3}
+    print({name: [round(float(loss), 3) for loss in curve] for name, curve in curves.items()})
+    for curve in curves.values():
+        assert curve[0] == pytest.approx(2.303, abs=0.02)
+    assert max(curves["Adam"][3], curves["AdaGrad"][3]) < curves["SGDNesterov"][3] - 0.05
+
+
+@pytest.mark.slow
+def test_row_82_after_45_epochs_adam_and_sgd_are_close_and_adagrad_is_behind():
+    """The paper: "marginal improvement over SGD with momentum"; not "significantly faster than other techniques"."""
+    ends = {name: epoch_losses(name, False, 45)[-1] for name in FIGURE_3}
+    print({name: round(float(end), 3) for name, end in ends.items()})
+    assert ends["AdaGrad"] == max(ends.values())
+    assert 1 / 3 < ends["Adam"] / ends["SGDNesterov"] < 3
+
+
 # ----------------------------------------------------------------------------- 1d: how many steps AutoClip clips
 def test_section_1d_9017_is_what_chance_allows():
     """Among t independent norms the last has any rank alike, so it is clipped with a chance known for each t.
@@ -322,3 +408,19 @@ def test_section_1d_9017_is_what_chance_allows():
         clipped.append(bool(np.linalg.norm(w.grad) < norm * (1.0 - 1e-12)))
     assert clipped == [bool(np.sum(norms[:i] < norms[i]) > i // 10) for i in range(3000)]
     assert abs(np.mean(clipped) - expected) < 3.0 * spread
+
+
+@pytest.mark.parametrize("scale", [1e-3, -0.5, 7.0])
+def test_section_1d_si_sdr_does_not_hear_the_volume(scale, rng):
+    """AutoClip's table is in these decibels; its data set can't be had, so that the score is tested, not the table."""
+    source, noise = rng.normal(size=(2, 400))
+    noise -= noise @ source / (source @ source) * source  # orthogonal to the source: all of it is distortion
+    noise *= np.linalg.norm(source) / np.linalg.norm(noise)
+    for decibels in (-3.0, 0.0, 8.3, 10.8):
+        estimate = source + 10.0 ** (-decibels / 20.0) * noise
+        assert theory.si_sdr(source, estimate) == pytest.approx(decibels, abs=1e-9)
+        assert theory.si_sdr(source, scale * estimate) == pytest.approx(decibels, abs=1e-9)
+    assert theory.si_sdr(source, scale * 2.0 * source) > 250.0
+    assert theory.si_sdr([1.0, 0.0], [0.0, 1.0]) == -math.inf
+    with pytest.raises(ValueError, match=r"si_sdr: source \(2,\), estimate \(3,\)"):
+        theory.si_sdr([1.0, 0.0], [0.0, 1.0, 2.0])
