@@ -325,6 +325,53 @@ def test_row_51_adagrad_is_a_limit_of_adam(rng):
         assert x.data == pytest.approx(expected[t - 1], abs=3e-9)
 
 
+def test_trap_t7_where_eps_stands():
+    """Beside the root, as in PyTorch and Adam's paper; the book has it inside RMSProp's, with other defaults."""
+    g, eps = 0.5, 0.3
+    steps = {}
+    for make in (optim.Adagrad, optim.RMSprop, optim.Adam):
+        w = mg.Value(0.0)
+        push(w, make([w], lr=1.0, eps=eps), [g])
+        steps[make.__name__] = -w.data
+    assert steps["Adagrad"] == pytest.approx(g / (g + eps), rel=1e-15)
+    assert steps["RMSprop"] == pytest.approx(g / (0.1 * g + eps), rel=1e-14)
+    assert steps["Adam"] == pytest.approx(g / (g + eps), rel=1e-15)
+    assert steps["RMSprop"] != pytest.approx(g / math.sqrt(0.01 * g * g + eps), rel=0.1)  # the book's
+    defaults = [make([mg.Value(0.0)]).defaults["eps"] for make in (optim.Adagrad, optim.RMSprop, optim.Adam)]
+    assert defaults == [1e-10, 1e-8, 1e-8]
+
+
+# ------------------------------------------------------------------------------------- 61: what else there is
+@pytest.mark.parametrize("n", [2, 6])
+def test_row_61_bfgs_learns_the_curvature(n, rng):
+    """From gradients alone: LBFGS, with a memory longer than n, solves a quadratic."""
+    B = rng.normal(size=(n, n))
+    H, b = B @ B.T / n + np.eye(n), rng.normal(size=n)
+    w = mg.Value(np.zeros(n))
+    optimizer = optim.LBFGS([w], max_iter=100, tolerance_change=1e-15, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = 0.5 * (w @ H @ w) - (b * w).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    np.testing.assert_allclose(w.data, np.linalg.solve(H, b), rtol=0.0, atol=1e-6)
+
+
+def test_row_61_polyaks_average_has_less_noise_than_the_last_step(rng):
+    """On x²/2 with gradient noise of variance 1: the last x has variance lr / (2 - lr), the mean of K about 1 / K."""
+    x, lr, total, K = mg.Value(np.zeros(4000)), 0.2, 0.0, 400  # as many runs side by side
+    optimizer = optim.SGD([x], lr=lr)
+    for _ in range(K):
+        x.grad = x.data + rng.normal(size=4000)
+        optimizer.step()
+        total = total + x.data
+    assert x.data.var() == pytest.approx(lr / (2.0 - lr), rel=0.1)
+    assert (total / K).var() == pytest.approx(1.0 / K, rel=0.1)
+
+
 # ------------------------------------------------------------------------------------------------------------ clipping
 def test_row_55_clipping_to_a_norm():
     a, b = mg.Value([0.0, 0.0]), mg.Value([0.0])
@@ -388,6 +435,14 @@ def test_section_1d_percentile_10_clips_nine_in_ten(rng):
 def test_section_1d_the_scale_of_the_loss_changes_no_factor(rng):
     norms = rng.lognormal(size=300)
     np.testing.assert_allclose(autoclipped(1e3 * norms, 10)[1], autoclipped(norms, 10)[1], rtol=1e-14)
+
+
+def test_trap_t8_the_norm_of_this_step_counts():
+    """It is appended before the percentile is taken, so that the first step is never clipped, whatever its size."""
+    for percentile in (0, 1, 10, 25, 50, 90, 100):
+        etas, factors = autoclipped([50.0, 1.0], percentile)
+        assert etas == pytest.approx([50.0, 1.0 + 0.49 * percentile], rel=1e-14)
+        assert factors == pytest.approx([1.0, 1.0])
 
 
 def test_section_1d_one_norm_and_one_factor_for_all_parameters():
