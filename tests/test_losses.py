@@ -417,6 +417,13 @@ def test_logits_that_are_masked_with_minus_infinity(infinity: float) -> None:
     assert F.cross_entropy(x, [1, 1], reduction="none")[0] >= 1e308, "it is the answer"
 
 
+@pytest.mark.filterwarnings("error")
+def test_raw_scores_far_apart_overflow_in_silence() -> None:
+    x = np.array([[1e308, -1e308], [0.0, 1.0]])
+    assert F.multiclass_hinge_loss(x, [1, 0], reduction="none").tolist() == [np.inf, 2.0]
+    assert F.cross_entropy(x, [[0.5, 0.5], [1.0, 0.0]], reduction="none")[0] == np.inf
+
+
 def test_an_answer_that_is_certain() -> None:
     scores = mg.Value([[0.0, -np.inf], [1.0, 1.0]])
     loss = F.cross_entropy(scores, [1, 0], weight=[2.0, 0.0], reduction="none")

@@ -328,6 +328,41 @@ def test_a_wrong_state_loads_nothing(key, array, error, text):
         assert np.array_equal(a, before[name]), name
 
 
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ({"a.b": nn.Parameter(1.0), "a": {"b": nn.Parameter(2.0)}}, r"table\.a\.b"),
+        ({0: nn.Parameter(1.0), "0": nn.Parameter(2.0)}, r"table\.0"),
+        ({0: nn.Linear(1, 1), "0": nn.Linear(1, 1)}, r"table\.0\.weight"),
+    ],
+)
+def test_two_parameters_of_one_name(table, name):
+    """One of them would be missing in the file."""
+    model = nn.Module()
+    model.table = table
+    for use in (model.state_dict, lambda: model.load_state_dict({}, strict=False)):
+        with pytest.raises(
+            MinigradError, match=f"two parts of the state are called {name}: keys of a dict must differ"
+        ):
+            use()
+
+
+def test_loading_what_is_no_array_or_too_large():
+    model = nn.Linear(2, 1, dtype=np.float32, rng=0)
+    before = model.state_dict()
+    for weight, error, text in (
+        ([[1.0], [2.0, 3.0]], ShapeError, "weight is .* in the state, rows of different lengths"),
+        ([[1e300, 1.0]], DtypeError, "weight has numbers in the state that are too large for float32"),
+    ):
+        with pytest.raises(error, match=text):
+            model.load_state_dict({"bias": np.ones(1), "weight": weight})
+        with pytest.raises(error, match=text):
+            model.load_state_dict({"weight": weight, "bias": np.ones(1)})
+        assert all(np.array_equal(a, before[name]) for name, a in model.state_dict().items())
+    model.load_state_dict({"bias": np.ones(1), "weight": [[np.inf, 1.0]]})  # infinity is one, as it was
+    assert model.weight.data.tolist() == [[np.inf, 1.0]]
+
+
 def test_a_state_is_a_dict():
     with pytest.raises(DtypeError, match=r"a Linear is no dict; pass model.state_dict\(\)"):
         nn.Linear(1, 1).load_state_dict(nn.Linear(1, 1))
@@ -489,6 +524,7 @@ def test_module_list():
         (lambda: nn.Sequential({"a": 3}), "part a is 3, not a module or function"),
         (lambda: nn.Sequential({"forward": nn.ReLU()}), "'forward' has a dot or is taken"),
         (lambda: nn.Sequential({"a.b": nn.ReLU()}), "'a.b' has a dot or is taken"),
+        (lambda: nn.Sequential({0: nn.ReLU()}), "Sequential: the name 0 is no text"),
         (lambda: nn.ReLU().register_forward_hook(3), "a hook is a function, not 3"),
         (lambda: nn.Sequential(nn.ReLU()).__setitem__(slice(1), nn.ReLU()), r"index=slice\(.*is not a whole number"),
     ],
@@ -718,11 +754,12 @@ MEAN, VAR = np.zeros(3), np.ones(3)
         (lambda: F.embedding([0.5], np.ones((3, 2))), DtypeError, "embedding: .*ids are raw whole numbers"),
         (lambda: F.embedding([0], Value(np.ones((3, 2))), 3), OutOfRangeError, "padding_idx=3: the table has 3 rows"),
         (lambda: F.layer_norm(np.ones((2, 3)), 2), ShapeError, r"layer_norm: .*x ends in \(2,\), not \(2, 3\)"),
-        (lambda: F.layer_norm(np.ones((2, 3)), 3, np.ones(2)), ShapeError, r"weight has shape \(2,\); normalized_shape"),
+        (lambda: F.layer_norm(np.ones((2, 3)), 3, np.ones(2)), ShapeError, r"weight has shape \(2,\); normalized"),
         (lambda: F.layer_norm(np.ones((2, 3)), 3, bias=1.0), ShapeError, r"layer_norm: bias has shape \(\)"),
         (lambda: F.layer_norm(np.ones((2, 3)), 3, eps=-1.0), ValueError, r"layer_norm: eps=-1\.0; it is a number of"),
         (lambda: F.batch_norm(np.ones((2, 3)), None, VAR), DtypeError, "running_mean is None: only with training=True"),
-        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, [1.0] * 3), DtypeError, "running_var is .*, not an array"),
+        (lambda: F.batch_norm(np.ones((2, 3)), MEAN, [1.0] * 3), DtypeError, "running_var is .*, not an array of fl"),
+        (lambda: F.batch_norm(np.ones((2, 3)), np.arange(3), VAR), DtypeError, "running_mean is .*, not an array of f"),
         (lambda: F.batch_norm(np.ones((2, 3)), MEAN, np.ones(2)), ShapeError, r"running_var has shape \(2,\).*\(3,\)"),
         (lambda: F.batch_norm(np.ones((2, 3)), MEAN, VAR, np.ones(2)), ShapeError, r"batch_norm: weight has shape \(2"),
         (lambda: F.batch_norm(np.ones(3), MEAN, VAR), ShapeError, r"x is \(batch, channels, \.\.\.\), not \(3,\)"),

@@ -43,6 +43,8 @@ class ModuleList(Module):
     def add(self, name: str, module: Any) -> ModuleList:
         """Add a module at the end under a name, by which state_dict calls it."""
         self.check(name, module)
+        if not isinstance(name, str):
+            raise MinigradError(f"{type(self).__name__}: the name {name!r:.40} is no text.")
         if hasattr(self, name) or "." in name:
             raise MinigradError(f"{type(self).__name__}: {name!r} has a dot or is taken: choose another name.")
         setattr(self, name, module)

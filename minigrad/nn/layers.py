@@ -113,7 +113,8 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     array([[1. , 1.5],
            [1. , 1.5]])
     """
-    if is_value(input) or (ids := np.asarray(input)).dtype.kind not in "iu":
+    ids = input if is_value(input) else np.asarray(input)
+    if is_value(ids) or (ids.size and ids.dtype.kind not in "iu"):
         raise DtypeError(f"embedding: {describe(input)}: ids are raw whole numbers; for floats use .astype(int).")
     if len(shape_of(weight)) != 2:
         raise ShapeError(f"embedding: weight {describe(weight)} is a table, (rows, columns), not {shape_of(weight)}.")
@@ -121,6 +122,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     if ids.size and not 0 <= ids.min() <= ids.max() < rows:
         wrong = ids.min() if ids.min() < 0 else ids.max()
         raise OutOfRangeError(f"embedding: the id {wrong}: the table has the rows 0 to {rows - 1}.")
+    ids = ids if ids.size else ids.astype(int)
     vectors = weight[ids]
     if padding_idx is None or not is_value(weight):
         return vectors

@@ -230,7 +230,7 @@ def ahead_of(rows: Any, labels: Any, margin: float = 0.0) -> Any:
     """By how much each score, plus a margin, is ahead of the label's in its row; 0 at the label, with no slope."""
     at, others = (np.arange(len(labels)), labels), np.ones(shape_of(rows), bool)
     others[at] = False
-    return select(others, rows - rows[at].reshape(-1, 1) + margin)
+    return select(others, subtract(rows, rows[at].reshape(-1, 1)) + margin)
 
 
 def expected(q: Any, cost: Any) -> Any:

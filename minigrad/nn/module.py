@@ -283,15 +283,16 @@ class Module:
 
 
 # -------------------------------------------------------------------------------------------------------------- walking
-def parts(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def parts(tree: dict[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Parameters and modules among attributes, also inside lists, tuples and dicts: ("layers.0", module)."""
-    for name, x in tree.items():
+    for key, x in tree.items():
+        name = join(path, key)
         if isinstance(x, (Parameter, Module)):
             yield name, x
         elif isinstance(x, (list, tuple)):
-            yield from parts({f"{name}.{i}": y for i, y in enumerate(x)})
+            yield from parts(dict(enumerate(x)), name)
         elif isinstance(x, dict):
-            yield from parts({f"{name}.{key}": y for key, y in x.items()})
+            yield from parts(x, name)
 
 
 def walk(
@@ -318,14 +319,23 @@ def circular(path: str) -> MinigradError:
 
 
 def places(root: Module, unsaved: bool = False) -> Iterator[tuple[str, Any, str]]:
-    """Where the state is kept: (path, owner, attribute), for a parameter (itself, "data"), for a buffer its module."""
+    """Where the state is kept: (path, owner, attribute), for a parameter (itself, "data"), for a buffer its module.
+
+    Raises `MinigradError` where keys of dicts would give two of them one name.
+    """
+    names: set[str] = set()
     for path, module in walk("", root):
-        for name, x in parts(vars(module)):
-            if isinstance(x, Parameter):
-                yield join(path, name), x, "data"
+        own: list[tuple[str, Any, str]] = [
+            (name, x, "data") for name, x in parts(vars(module)) if isinstance(x, Parameter)
+        ]
         for name, saved in vars(module).get("_buffers", {}).items():
             if getattr(module, name) is not None and (saved or unsaved):
-                yield join(path, name), module, name
+                own.append((name, module, name))
+        for name, owner, attribute in own:
+            if (full := join(path, name)) in names:
+                raise MinigradError(f"two parts of the state are called {full}: keys of a dict must differ as text.")
+            names.add(full)
+            yield full, owner, attribute
 
 
 KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of our array; of those that it may take over
@@ -333,17 +343,26 @@ KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of our array; of those t
 
 def fitting(name: str, own: Any, loaded: Any) -> Any:
     """The loaded numbers as those that we have: a copy of the same shape and dtype, or an error."""
-    array, own = np.asarray(loaded), own if isinstance(own, float) else np.asarray(own)
+    try:
+        array, own = np.asarray(loaded), own if isinstance(own, float) else np.asarray(own)
+    except ValueError as error:
+        raise ShapeError(
+            f"load_state_dict: {name} is {loaded!r:.60} in the state, rows of different lengths."
+        ) from error
     if array.shape != np.shape(own):
         raise ShapeError(f"load_state_dict: {name} has shape {np.shape(own)}, the state has {array.shape}.")
     dtype = np.dtype(float) if isinstance(own, float) else own.dtype
     if array.dtype.kind not in KINDS.get(dtype.kind, dtype.kind):
         raise DtypeError(f"load_state_dict: {name} is {array.dtype} in the state, which doesn't fit {dtype}.")
-    return float(array) if isinstance(own, float) else array.astype(dtype)
+    try:
+        with np.errstate(over="raise"):
+            return float(array) if isinstance(own, float) else array.astype(dtype)
+    except FloatingPointError as error:
+        raise DtypeError(f"load_state_dict: {name} has numbers in the state that are too large for {dtype}.") from error
 
 
-def join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def join(path: str, name: Any) -> str:
+    return f"{path}.{name}" if path else str(name)
 
 
 # -------------------------------------------------------------------------------------------------------------- showing

@@ -60,8 +60,8 @@ def batch_norm(
     for what, a in zip(("running_mean", "running_var"), running, strict=True):
         if a is None and not training:
             raise DtypeError(f"{name}: {what} is None: only with training=True the batch has its own statistics.")
-        if a is not None and not isinstance(a, np.ndarray):
-            raise DtypeError(f"{name}: {what} is {describe(a)}, not an array, which can be changed in place.")
+        if a is not None and (not isinstance(a, np.ndarray) or a.dtype.kind != "f"):
+            raise DtypeError(f"{name}: {what} is {a!r:.60}, not an array of floats, which can be changed in place.")
     for what, a in zip(("running_mean", "running_var", "weight", "bias"), (*running, weight, bias), strict=True):
         if a is not None and shape_of(a) != shape[1:2]:
             raise ShapeError(f"{name}: {what} has shape {shape_of(a)}; x {shape} needs {shape[1:2]}.")
