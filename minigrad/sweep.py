@@ -55,8 +55,8 @@ def run(
 
     A record holds the configuration, what the function returned (its entries if it is a dict, otherwise as "result"),
     "seconds", and "error": None, or what was raised, and then "traceback" says where; the others run on.  A warning
-    counts the failed.  Ctrl-C, or a worker that died, ends the sweep: what was finished is returned, and the rest are
-    errors.
+    counts the failed.  Ctrl-C, or a worker that died, ends the sweep: what had come back is returned, and the rest are
+    errors; it is raised if nothing had come back.
 
     Each configuration draws from a generator of its own, spawned from `rng` by its place in the list: the results are
     the same for any `n_jobs` and backend.  What takes no `rng=` (a layer made without it) draws from it too, but in
@@ -78,20 +78,21 @@ def run(
         raise MissingExtraError('sweep needs joblib: pip install "minigrad-engine[sweep]"') from error
     todo = checked(function, configurations)
     generators = random.generator(rng).spawn(len(todo))
-    jobs = (delayed(call)(function, *job) for job in zip(todo, generators, strict=True))
+    jobs = (delayed(call)(i, function, *job) for i, job in enumerate(zip(todo, generators, strict=True)))
     try:
-        parallel = Parallel(n_jobs, return_as="generator", **options)
-    except ValueError:  # a backend that can't give results one by one
+        parallel = Parallel(n_jobs, return_as="generator_unordered", **options)
+    except ValueError:  # a backend that gives all results at once
         parallel = Parallel(n_jobs, **options)
-    records: list[Record] = []
+    found: dict[int, Record] = {}
+    lost: Record = {}
     try:
-        for record in shown(parallel(jobs), len(todo), progress):
-            records.append(record)
+        for i, record in shown(parallel(jobs), len(todo), progress):
+            found[i] = record
     except (Exception, KeyboardInterrupt) as error:
-        if not records:
+        if not found:
             raise
         lost = {"seconds": None, "error": f"not finished: {summary(error)}", "traceback": traceback.format_exc()}
-        records += [{**configuration, **lost} for configuration in todo[len(records) :]]
+    records = [found.get(i, {**configuration, **lost}) for i, configuration in enumerate(todo)]
     failed = [record for record in records if record["error"]]
     if failed:
         warnings.warn(
@@ -114,8 +115,10 @@ def checked(function: Any, configurations: Any) -> list[dict[str, Any]]:
     return todo
 
 
-def call(function: Callable[..., Any], configuration: dict[str, Any], rng: np.random.Generator) -> Record:
-    """One record; runs in the worker."""
+def call(
+    i: int, function: Callable[..., Any], configuration: dict[str, Any], rng: np.random.Generator
+) -> tuple[int, Record]:
+    """The i-th record; runs in the worker."""
     start = time.perf_counter()
     try:
         with default(rng):
@@ -128,7 +131,7 @@ def call(function: Callable[..., Any], configuration: dict[str, Any], rng: np.ra
         outcome = {**result, "error": None}
     except Exception as error:
         outcome = {"error": summary(error), "traceback": traceback.format_exc()}
-    return {**configuration, "seconds": time.perf_counter() - start, **outcome}
+    return i, {**configuration, "seconds": time.perf_counter() - start, **outcome}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -162,6 +163,19 @@ def test_averaging_after_each_of_several_backward_passes_is_right_too(tmp_path: 
     """
     code, out, err = run(2, script, tmp_path)
     assert code == 0, out + err
+
+
+def test_the_script_of_the_documentation_prints_the_same_from_one_process_and_from_two(tmp_path: Path) -> None:
+    page = (HERE.parent / "docs" / "parallel.md").read_text(encoding="utf-8")
+    script = next(code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "# train_moons.py" in code)
+    printed = []
+    for ranks in (1, 2):
+        code, out, err = run(ranks, script, tmp_path)
+        assert code == 0, out + err
+        assert out.count("trained:") == 1
+        printed.append([float(x) for x in re.findall(r"\d\.\d+", out)])
+    assert printed[0] == pytest.approx(printed[1], rel=1e-9)
+    assert printed[0][1] > 0.9
 
 
 def test_the_benchmark_compares_like_with_like(tmp_path: Path) -> None:
