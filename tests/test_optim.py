@@ -6,8 +6,10 @@ PyTorch's trajectories are in test_optim_torch.py, the readings' numbers in test
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -1110,3 +1112,51 @@ def test_whatever_happens_to_parameters_steps_are_the_books_and_no_old_array_is_
             np.testing.assert_allclose(p.data, data[j], rtol=1e-12, atol=1e-14)
         for array, before in held:
             np.testing.assert_array_equal(array, before)
+
+
+# --------------------------------------------------------------------------------------------- one rule, and its source
+def test_every_optimiser_is_one_update_rule_with_its_formula_and_source():
+    """But LBFGS, whose step is a loop.  Beside it: settings, and what PyTorch has otherwise in a state."""
+    for name in EVERY:
+        kind = getattr(optim, name)
+        own = {key for key, x in vars(kind).items() if callable(x)}
+        assert own <= {"__init__", "check", "update", "from_pytorch"}
+        assert "update" in own or name == "AdamW"  # Adam with another default
+        doc = " ".join(kind.__doc__.split())
+        assert re.search(r"\bp <- p - ", doc) or name == "Rprop", name
+        assert "Source: " in doc, name
+        assert ">>> " in doc, name
+        lines = inspect.getsource(kind.update).splitlines()
+        assert len(lines) <= 20, name
+
+
+def test_the_file_to_read_first_begins_with_the_simplest_optimiser():
+    """Six lines; the tests of the documentation run them."""
+    first = optim.sgd.__doc__
+    start = first.index(">>> class Descent(Optimizer):")
+    example = first[start : first.index(">>> w = Value", start)].strip().splitlines()
+    assert len(example) == 6
+    assert "sgd.py` is the one to read first" in optim.__doc__
+
+
+def test_sign_descent_is_as_long_as_its_formula():
+    """p <- p - lr sign(g): two lines for the settings, two for the rule; momentum is one more, in a slot."""
+
+    class SignDescent(optim.Optimizer):
+        def __init__(self, params, lr=0.01, momentum=0.0, weight_decay=0.0):
+            super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+        def update(self, p, g, slots, t, group):
+            slots["m"][:] = group["momentum"] * slots["m"] + (1.0 - group["momentum"]) * g
+            p -= group["lr"] * np.sign(slots["m"])
+
+    w, b = mg.Value([1.0, -2.0]), mg.Value(0.5)
+    optimizer = SignDescent([w, b], momentum=0.9)
+    for _ in range(10):
+        optimizer.zero_grad()
+        ((w * w).sum() + b * b).backward()
+        optimizer.step()
+    np.testing.assert_allclose([*w.data, b.data], [0.9, -1.9, 0.4], rtol=1e-12)
+    again = SignDescent([mg.Value(w.data.copy()), mg.Value(b.data)])
+    again.load_state_dict(optimizer.state_dict())
+    assert repr(again.state_dict()) == repr(optimizer.state_dict())

@@ -732,3 +732,102 @@ def test_constraints_without_a_common_point_are_no_success() -> None:
     found = optimize.lagrangian_solve(lambda x: x * x, 0.5, inequality=lambda x: mg.stack([x - 1.0, 2.0 - x]))
     assert not found.success
     assert "start elsewhere" in found.message
+
+
+# --------------------------------------------------------------------------------------- what each method makes use of
+def forbidden(*args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("this was not to be called")
+
+
+def test_newton_solves_and_never_inverts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("inv", "pinv"):
+        monkeypatch.setattr(np.linalg, name, forbidden)
+    for run in (METHODS["newton"], METHODS["trust region"], METHODS["saddle_free_newton"], METHODS["newton_cg"]):
+        assert run(rosenbrock, [-1.2, 1.0]).success
+    assert optimize.newton(rosenbrock, [-1.2, 1.0], damping=0.1).success
+    assert optimize.newton_root(lambda x: mg.stack([x[0] * x[1] - 2.0, x[0] - x[1]]), [1.0, 2.0]).success
+    # Nearly singular: by the inverse, half of the digits would be lost; the solution of H p = -g has them.
+    H = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-9]])
+    found = optimize.newton(quadratic(H, H @ np.ones(2)), np.zeros(2), tol=1e-13)
+    assert np.linalg.norm(H @ (found.x - 1.0)) < 1e-13
+
+
+@pytest.mark.parametrize("method", ["conjugate_gradient", "newton_cg"])
+def test_conjugate_gradients_never_see_the_hessian(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its products with vectors: 10,000 variables, whose Hessian would have 1e8 entries."""
+    from minigrad.optimize import objective
+
+    monkeypatch.setattr(objective, "hessian", forbidden)
+    products = []
+    monkeypatch.setattr(objective, "hvp", lambda *args: products.append(1) or mg.hvp(*args))
+    weights = np.linspace(1.0, 10.0, 10_000)
+    found = METHODS[method](lambda x: 0.5 * (weights * x * x).sum() - x.sum(), np.zeros(10_000))
+    assert found.success
+    np.testing.assert_allclose(found.x, 1.0 / weights, atol=1e-7)
+    assert 3 < len(products) < 200
+
+
+@pytest.mark.parametrize(
+    ("method", "bounded", "constrained"),
+    [
+        *[("trust-constr", True, True), ("trust-constr", True, False), ("trust-constr", False, True)],
+        *[("SLSQP", True, True), ("L-BFGS-B", True, False), ("TNC", True, False)],
+    ],
+)
+def test_boxes_and_linear_constraints_get_our_gradients_and_products(
+    method: str, bounded: bool, constrained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SciPy measures nothing by differences, and the answer satisfies the KKT conditions."""
+    scipy = pytest.importorskip("scipy.optimize")
+    from minigrad.optimize.objective import Objective
+
+    for module in ("_differentiable_functions", "_optimize", "_slsqp_py"):
+        home = getattr(scipy, module)
+        if hasattr(home, "approx_derivative"):
+            monkeypatch.setattr(home, "approx_derivative", forbidden)
+    products, product = [], Objective.product
+    monkeypatch.setattr(Objective, "product", lambda self, x, v: products.append(1) or product(self, x, v))
+    bounds = scipy.Bounds([-2.0, -2.0], [0.8, 0.5]) if bounded else None
+    line = scipy.LinearConstraint([[1.0, 2.0]], -np.inf, 1.0)
+    if method == "SLSQP":
+        line = {"type": "ineq", "fun": lambda x: 1.0 - x[0] - 2.0 * x[1]}
+    constraints = [line] if constrained else []
+    found = optimize.minimize(rosenbrock, [-1.2, 0.4], bounds=bounds, constraints=constraints, method=method, tol=1e-10)
+    assert bool(products) == (method == "trust-constr")
+
+    def left(x: Any) -> Any:  # the active constraints as g(x) <= 0
+        parts = [x[0] - 0.8, x[1] - 0.5] * bounded + [x[0] + 2.0 * x[1] - 1.0] * constrained
+        return mg.stack(parts)
+
+    gradients = mg.jacobian(left)(found.x)
+    active = left(found.x) > -1e-5
+    alpha = np.zeros(len(active))
+    alpha[active] = np.linalg.lstsq(gradients[active].T, -mg.grad(rosenbrock)(found.x))[0]
+    residual = optimize.kkt_residual(rosenbrock, found.x, inequality=left, alpha=alpha)
+    assert active.any()
+    assert residual.max < 1e-3
+
+
+RESULTS = {
+    **{name: (lambda run=run: run(lambda x: ((x - 1.0) ** 2).sum(), [3.0, 4.0])) for name, run in METHODS.items()},
+    "newton_root": lambda: optimize.newton_root(lambda x: x * x - mg.stack([9.0, 16.0]), [1.0, 1.0]),
+    "projected_gradient": lambda: optimize.projected_gradient(
+        lambda x: ((x - 1.0) ** 2).sum(), [0.1, 0.2], optimize.onto_ball(0.5)
+    ),
+    "least_squares_ball": lambda: optimize.least_squares_ball(np.diag([2.0, 1.0]), [3.0, 5.6]),
+    "lagrangian_solve": lambda: optimize.lagrangian_solve(
+        lambda x: (x * x).sum(), [3.0, 1.0], equality=lambda x: x[0] + x[1] - 1.0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_is_scipys_with_the_path_it_took(name: str) -> None:
+    found = RESULTS[name]()
+    assert isinstance(found, optimize.OptimizeResult)
+    assert found.success, found.message
+    assert found.path.shape[1:] == np.shape(found.x) == (2,)
+    np.testing.assert_array_equal(found.path[-1], found.x)
+    assert len(found.path) >= 2
+    assert {"x", "fun", "jac", "nit", "success", "message"} <= set(vars(found))
+    assert isinstance(found.fun, (float, np.ndarray))
