@@ -108,6 +108,6 @@ def smooth(losses: list[float], beta: float = 0.9) -> np.ndarray:
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     """Where the losses fall fastest over the logarithm of the rate, on the way to their minimum."""
     way = int(losses.argmin()) + 1 if len(losses) else 0
-    if way < 3:
+    if way < 3 or losses[0] - losses.min() <= 1e-9 * abs(losses[0]):  # not more than rounding
         return None
     return float(rates[np.gradient(losses[:way], np.log(rates[:way])).argmin()])
