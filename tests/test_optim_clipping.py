@@ -147,3 +147,28 @@ def test_what_clipping_refuses_leaves_gradients_alone(call, error, text):
     with pytest.raises(error, match=text):
         call(p)
     assert p.grad.tolist() == [3.0, 4.0]
+
+
+def test_fit_takes_an_autoclip_as_it_is(rng):
+    """`train.fit(..., clip=AutoClip())` is the loop written out, with the norms in its history."""
+    X, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    X[::7] *= 50.0  # batches with large gradients
+
+    def start():
+        model = nn.Linear(3, 2, rng=0)
+        return model, optim.SGD(model.parameters(), lr=0.1, momentum=0.5), optim.AutoClip(25)
+
+    model, optimizer, clip = start()
+    loader = mg.data.DataLoader(X, y, batch_size=8)
+    mg.train.fit(model, loader, loss=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=3, clip=clip)
+    other, optimizer, by_hand = start()
+    for _ in range(3):
+        for i in range(0, 40, 8):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(other(X[i : i + 8]), y[i : i + 8]).backward()
+            by_hand(other.parameters())
+            optimizer.step()
+    assert clip.history == by_hand.history
+    assert len(clip.history) == 15
+    assert max(clip.history) > 5.0 * clip.threshold
+    np.testing.assert_array_equal(model.weight.data, other.weight.data)
