@@ -20,8 +20,8 @@ class AutoClip:
 
     Line by line: append the norm of all gradients to the history; take its p-th percentile η; multiply the gradients by
     min(η / norm, 1).  The norm of this step counts, so the first step is never clipped, nor any at percentile 100; at
-    10 about nine steps in ten are.  Multiplying the loss by a constant changes nothing.  `train.fit(..., clip=AutoClip())`
-    calls it, and its checkpoints hold the history.
+    10 about nine steps in ten are.  Multiplying the loss by a constant changes nothing.
+    `train.fit(..., clip=AutoClip())` calls it, and its checkpoints hold the history.
     Raises `GradientError` for a norm of inf or nan, which would spoil the history, and if no parameter has a gradient;
     nothing is changed then.
     Source: Seetharaman et al. 2020 ("AutoClip: adaptive gradient clipping for source separation networks").
