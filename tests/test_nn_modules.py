@@ -776,6 +776,17 @@ def test_misuse_of_functions(call, error, text):
     assert (VAR == 1.0).all()
 
 
+def test_a_training_pass_does_not_write_on_earlier_statistics(rng):
+    """Somebody may hold the arrays: a graph, an average of several models."""
+    layer, x = nn.BatchNorm1d(3), rng.normal(size=(4, 3)) + 5.0
+    layer(x)
+    held = layer.running_mean, layer.running_var, layer.num_batches_tracked
+    before = copy.deepcopy(held)
+    layer(x)
+    assert all(np.array_equal(a, b) for a, b in zip(held, before, strict=True))
+    assert (layer.running_mean > held[0]).all()
+
+
 def test_a_failed_forward_pass_leaves_the_statistics():
     layer = nn.BatchNorm1d(3)
     before = layer.state_dict()
