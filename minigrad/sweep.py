@@ -148,11 +148,13 @@ def default(rng: np.random.Generator) -> Iterator[None]:
 
 
 def shown(records: Any, total: int, progress: bool) -> Any:
+    if not progress:
+        return records
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return records
-    return tqdm(records, total=total, unit="run", disable=not progress)
+    return tqdm(records, total=total, unit="run")
 
 
 def summary(error: BaseException) -> str:
