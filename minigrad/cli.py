@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--out", default="demo-out", metavar="DIR", help="the folder for the page (default: %(default)s)")
     check = commands.add_parser("check", help="are the derivatives of gates right? of the catalogue, or of your file")
     check.add_argument("what", nargs="*", metavar="GATE|FILE.py", help="names of gates, files that define some; or all")
+    export = commands.add_parser("export", help="a trained model for other programs")
+    export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint that a training run left")
+    export.add_argument("--onnx", required=True, metavar="MODEL.onnx", help="the ONNX file to write")
+    export.add_argument("--dtype", choices=["float32", "float64"], help="other numbers than those of the checkpoint")
     given = parser.parse_args(arguments)
     try:
         if given.command == "info":
@@ -55,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .check.gates import check_gates
 
             return 0 if check_gates(given.what) else 1
+        elif given.command == "export":
+            from .export import export_checkpoint
+
+            print(export_checkpoint(given.checkpoint, given.onnx, given.dtype))
         else:
             from .demo import run
 

@@ -48,14 +48,20 @@ class Exported:
 
 
 def onnx(
-    f: Callable[..., Any], example_inputs: Any, path: str | os.PathLike[str], *, dynamic_batch: bool = True
+    f: Callable[..., Any],
+    example_inputs: Any,
+    path: str | os.PathLike[str],
+    *,
+    dynamic_batch: bool = True,
+    metadata: dict[str, str] | None = None,
 ) -> Exported:
     """Write `f`, a module or a function of arrays, as an ONNX model to `path`: `pip install "minigrad-engine[onnx]"`.
 
     `f` is run on `example_inputs`, an array or a tuple with one per argument, in evaluation mode, and every gate
     becomes ONNX operators (opset 18).  Floats are inputs that vary, as are the whole numbers of an `Embedding`;
     parameters keep their names of `state_dict`.  The first axis of all inputs may have any size in the file if `f`,
-    run at two sizes, gives the same operators and constants; otherwise `Exported.fixed` says what differed.
+    run at several sizes, gives the same operators and constants; otherwise `Exported.fixed` says what differed.
+    `metadata` are texts that the file keeps.
 
     Before the file is written, ONNX's checker has seen it and its reference evaluator has computed the same numbers.
     Raises `ExportError` for gates without a counterpart, and for results that don't come from gates: what NumPy
@@ -83,6 +89,7 @@ def onnx(
         compare(f, model, inputs)
         free, fixed = of_any_size(f, writer, inputs) if dynamic_batch else (None, "dynamic_batch=False")
         model = free or model
+    onnx_package().helper.set_model_props(model, metadata or {})
     with atomic_write(path) as file:
         file.write(model.SerializeToString(deterministic=True))
     return Exported(Path(path), shapes(model.graph.input), shapes(model.graph.output), fixed)
