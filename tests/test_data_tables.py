@@ -205,6 +205,7 @@ def test_what_is_written_is_read(tmp_path):
         ("a,b,c\n1,2,0\n3,four,1\n", {}, r"line 3, column 2 \('b'\): 'four' is no number; correct it"),
         ("a,b,c\n1,red,0\n3,red,1\n", {}, r"line 2, column 2 \('b'\): 'red' is no number; if it is what to predict, "
          r"target='b'; to leave the column out, ignore=\['b'\]; for categories, make a column of 0 and 1"),
+        ("age,2020,out\n1,2,0\n3,4,1\n", {}, "line 1, column 1: 'age' is no number; if the line has the names"),
         ("a;b;c\n1,5;2;0\n2,5;2;1\n", {}, r"line 2, column 1 \('a'\): '1,5' is no number; a decimal comma\?"),
         ("1;2;3\n4;5;6\n", {"delimiter": ","}, "1 column"),
         ("a,b\n1;2,3;4\n4;5,5;6\n", {}, "line 2, column 1 .*'1;2' is no number; is another character between"),

@@ -29,8 +29,10 @@ def available_memory() -> int | None:
         if limit != resource.RLIM_INFINITY:
             rooms.append(max(limit - used, 0))
         group = Path("/sys/fs/cgroup")
-        rooms.append(max(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()), 0))
-    except (OSError, ValueError, ImportError):  # another system, or no limit
+        most, taken = [int((group / name).read_text()) for name in ("memory.max", "memory.current")]
+        stat = dict([line.split() for line in (group / "memory.stat").read_text().splitlines()])
+        rooms.append(max(most - taken + int(stat["inactive_file"]), 0))  # a cache of files makes room
+    except (OSError, ValueError, KeyError, ImportError):  # another system, or no limit
         pass
     if not rooms and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         rooms.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

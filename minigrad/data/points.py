@@ -102,7 +102,7 @@ def make_blobs(n: int = 200, centers: Any = 3, spread: float = 1.0, rng: Any = N
     try:
         centers = np.asarray(centers, dtype=float)
     except (TypeError, ValueError) as error:
-        raise DtypeError(f"make_blobs: centers={str(centers):.60} are not numbers (classes, d).") from error
+        raise DtypeError(f"make_blobs: centers={centers!s:.60} are not numbers (classes, d).") from error
     if centers.ndim != 2 or not centers.size:
         raise ShapeError(f"make_blobs: centers have shape {centers.shape}; it is (classes, d), or give their number.")
     y = np.sort(np.arange(n) % len(centers))

@@ -86,7 +86,7 @@ class Whiten(Module):
 
     `kind="zca"` moves the rows least, so that images stay images: W = U diag(1/√(s + ε)) Uᵀ, where U diag(s) Uᵀ is
     the covariance.  `kind="pca"` goes on to the principal axes, largest variance first, W = U diag(1/√(s + ε)), and may
-    keep only the first `components` of them.  `.variances` are the s, largest first.
+    keep only the first `components` of them; `.variances` are the s.
 
     `X` may have more axes, such as images (n, channels, height, width): a row is then an image, and ZCA gives images.
     Directions with a variance far below `eps` are noise or constant and stay small; for images 0.01 to 0.1 is usual.
@@ -110,9 +110,10 @@ class Whiten(Module):
             raise ValueError(f"Whiten: kind={kind!r}; it is 'zca' or 'pca'.")
         self.kind, self.shape, self.eps = kind, X.shape[1:], at_least_zero("Whiten: eps", eps)
         rows = X.reshape(len(X), -1).astype(float)
-        self.variances, axes = principal_axes(rows)
-        if eps == 0.0 and self.variances[-1] <= 1e-12 * self.variances[0]:
-            raise ValueError("Whiten: eps=0 and a direction without variance: 1 / √0; take eps above 0, or drop it.")
+        if kind == "pca" or eps == 0.0:
+            self.variances, axes = principal_axes(rows)
+            if eps == 0.0 and self.variances[-1] <= 1e-12 * self.variances[0]:
+                raise ValueError("Whiten: eps=0, and a direction without variance: 1 / √0; take eps above 0.")
         matrix = zca_matrix(rows, eps)
         if kind == "pca":
             d = rows.shape[1]

@@ -228,8 +228,9 @@ def number(place: Place, line: int, column: int, text: str, first: bool = False)
         elif re.search(r"\d[;\t|]", text):
             remedy = "is another character between the fields? delimiter= says which."
         elif first:
+            names = "if the line has the names of the columns, header=True; " if name == f"column {column + 1}" else ""
             remedy = (
-                f"if it is what to predict, target={name!r}; to leave the column out, ignore=[{name!r}]; "
+                f"{names}if it is what to predict, target={name!r}; to leave the column out, ignore=[{name!r}]; "
                 "for categories, make a column of 0 and 1 for each."
             )
         else:
