@@ -456,6 +456,10 @@ def changed(**parts):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
+        (changed(state=lambda s: [s[0]]), '"state" is a dict, "param_groups" a list of dicts with "params"'),
+        (changed(param_groups=lambda g: None), '"param_groups" a list of dicts'),
+        (changed(param_groups=lambda g: [3]), '"param_groups" a list of dicts'),
+        (changed(param_groups=lambda g: [{"lr": 0.1}]), '"param_groups" a list of dicts'),
         (lambda s: s.pop("state"), r"has 'state' and 'param_groups'; this one has \['param_groups'\]"),
         (changed(param_groups=lambda g: g * 2), "other parameter groups"),
         (changed(param_groups=lambda g: [{**g[0], "params": [0]}]), "other parameter groups"),
@@ -990,6 +994,30 @@ def test_a_setting_that_is_misspelt_or_deleted_later_is_refused_and_nothing_is_u
     group.update(settings)
     optimizer.step(closure)
     assert (p.data < [1.0, 2.0]).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda groups, p: groups[0]["params"].append(p),
+        lambda groups, p: groups[0]["params"].clear(),
+        lambda groups, p: groups[0].update(params=[p]),
+        lambda groups, p: groups[0]["params"].reverse(),
+        lambda groups, p: groups.append({**groups[0], "params": [p]}),
+        lambda groups, p: groups.pop(),
+    ],
+)
+@pytest.mark.parametrize("name", [*EVERY, "LBFGS"])
+def test_parameters_put_into_a_group_by_hand_are_refused(name, change):
+    """The buffers don't know of them: they wouldn't be trained, and nobody would know."""
+    a, b, c = mg.Value([1.0, 2.0]), mg.Value([3.0]), mg.Value([5.0])
+    optimizer = getattr(optim, name)([a, b], lr=0.1)
+    for p in (a, b, c):
+        p.grad = np.ones(p.shape)
+    change(optimizer.param_groups, c)
+    with pytest.raises(ValueError, match=f"{name}: param_groups has other parameters than those given: use add_param"):
+        optimizer.step(lambda: 1.0)
+    assert (a.data.tolist(), b.data.tolist(), c.data.tolist()) == ([1.0, 2.0], [3.0], [5.0])
 
 
 def test_a_slot_whose_setting_was_turned_off_is_kept():

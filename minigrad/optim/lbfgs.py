@@ -83,8 +83,8 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise DtypeError("LBFGS: step(closure) needs the closure that recomputes the loss and its gradients.")
+        self.check_groups()
         group, flat = self.param_groups[0], self.flats[0][0]
-        self.check(group)
         flat.adopt()
         start, seen = flat.data.copy(), replace(self.seen)
         try:

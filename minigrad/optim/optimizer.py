@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby, pairwise
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,7 @@ class Optimizer:
         self.steps_taken = 0  # in this process: lr_scheduler asks whether there was one
         self.param_groups: list[Group] = []
         self.flats: list[list[Flat]] = []
+        self.members: list[list[Value]] = []  # of each group, as the buffers know them
         seen: set[int] = set()
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group, seen)
@@ -184,6 +186,7 @@ class Optimizer:
         self.check(group)
         dtypes = sorted({p.dtype for p in group["params"]}, key=str)
         self.param_groups.append(group)
+        self.members.append(list(group["params"]))
         self.flats.append([Flat([p for p in group["params"] if p.dtype == dtype], dtype) for dtype in dtypes])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -192,8 +195,8 @@ class Optimizer:
         Raises `ShapeError` or `DtypeError` for a parameter or gradient that has changed its kind, and updates nothing.
         """
         loss = closure() if closure is not None else None
-        for group, flats in zip(self.param_groups, self.flats, strict=True):
-            self.check(group)
+        self.check_groups()
+        for flats in self.flats:
             for flat in flats:
                 flat.adopt()
                 flat.gather()
@@ -230,6 +233,18 @@ class Optimizer:
         `g` is the update's to write on.
         """
         raise TypeError(f"{type(self).__name__} has no update rule: define update(p, g, slots, t, group).")
+
+    def check_groups(self) -> None:
+        """`check` every group; `ValueError` for parameters put there by hand, of which the buffers know nothing."""
+        same = len(self.param_groups) == len(self.members)
+        for group, members in zip(self.param_groups, self.members, strict=False):
+            same = same and len(group["params"]) == len(members) and all(map(is_, group["params"], members))
+            self.check(group)
+        if not same:
+            raise ValueError(
+                f"{type(self).__name__}: param_groups has other parameters than those given: use add_param_group, or "
+                "make a new optimizer."
+            )
 
     def check(self, group: Group) -> None:
         """Raise `TypeError` for an unknown setting, `DtypeError` or `ValueError` for one of the wrong kind or range."""
@@ -273,10 +288,14 @@ class Optimizer:
         if not isinstance(state, dict) or not {"state", "param_groups"} <= set(state):
             found = list(state)[:4] if isinstance(state, dict) else type(state).__name__
             raise ValueError(f"optimizer: a state_dict has 'state' and 'param_groups'; this one has {found}.")
-        sizes = [len(group["params"]) for group in self.param_groups]
-        if [len(group["params"]) for group in state["param_groups"]] != sizes:
+        kept, saved = state["state"], state["param_groups"]
+        if not isinstance(kept, dict) or not isinstance(saved, list) or not all(map(is_group, saved)):
+            raise ValueError(
+                'optimizer: of a state_dict "state" is a dict, "param_groups" a list of dicts with "params".'
+            )
+        if [len(group["params"]) for group in saved] != [len(members) for members in self.members]:
             raise ValueError("optimizer: the state has other parameter groups than this optimizer.")
-        settings = [self.settings_of(loaded) for loaded in state["param_groups"]]
+        settings = [self.settings_of(loaded) for loaded in saved]
         for loaded in settings:
             if unknown := set(loaded) - set(self.defaults) - {"initial_lr"}:
                 raise ValueError(f"{type(self).__name__}: the state of another optimizer, with {sorted(unknown)}.")
@@ -288,8 +307,7 @@ class Optimizer:
         params = [p for group in groups for p in group["params"]]
         known = range(len(params))
         memory = {
-            i: self.from_pytorch(m, params[i]) if i in known and isinstance(m, dict) else m
-            for i, m in state["state"].items()
+            i: self.from_pytorch(m, params[i]) if i in known and isinstance(m, dict) else m for i, m in kept.items()
         }
         self.set_memory(memory, groups)
         for group, loaded in zip(self.param_groups, settings, strict=True):
@@ -381,6 +399,10 @@ def members(params: Any) -> list[Any]:
     if callable(params):
         raise DtypeError("optimizer: params is a function: call it: model.parameters().")
     return list(params)
+
+
+def is_group(x: Any) -> bool:
+    return isinstance(x, dict) and isinstance(x.get("params"), (list, tuple))
 
 
 def blocks(where: slice) -> list[slice]:
