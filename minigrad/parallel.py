@@ -132,7 +132,7 @@ class DataParallel:
         After an epoch's last batch all ranks also take over rank 0's buffers, so that they measure the same.
         `parameters`, which `train.fit(clip=...)` passes, must be among the model's: `GradientError` otherwise.
         """
-        known = {id(p) for p in self.params}
+        known = {id(p) for p in self.params} if parameters is not None else set()
         for i, p in enumerate(parameters or ()):
             if id(p) not in known:
                 raise GradientError(
@@ -148,7 +148,7 @@ class DataParallel:
             self.handler(signal.SIGINT, None)
 
     def average(self, x: float) -> float:
-        """The mean of a number over the ranks, weighted by rows and the same on all: a loss, before it is printed.
+        """The mean of a number, such as a loss, over the ranks, weighted by the current batch's rows; the same on all.
 
         Decide by such numbers when training ends: a rank that stops alone leaves the others waiting.
         """

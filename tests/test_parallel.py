@@ -107,6 +107,14 @@ def test_all_ranks_have_the_same_bits(results: Any, case: str, ranks: int) -> No
                 np.testing.assert_array_equal(a, first[name], err_msg=f"{name} of rank {rank}")
 
 
+def test_another_run_gives_the_same_bits(results: Any, tmp_path: Path) -> None:
+    process = start(3, str(HERE / "parallel_training.py"), str(tmp_path))
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, out + err
+    for name, a in mg.load(tmp_path / "0.npz").items():
+        np.testing.assert_array_equal(a, results[3][0][name], err_msg=name)
+
+
 def test_a_gradient_that_only_some_ranks_have_counts_and_one_that_none_has_stays_away(results: Any) -> None:
     """So the momentum of a parameter that no row asked for does not move it, as in one process."""
     alone = int(parallel_training.run("gated", rank=0, ranks=False)["missing"])
@@ -310,39 +318,63 @@ def test_a_nan_on_one_rank_is_a_nan_on_all(tmp_path: Path) -> None:
         assert [x == "nan" for x in sums] == [False] * 4 + [True] * 2
 
 
+BY_HAND = """
+    try:
+        for epoch in range(1000):
+            for X, y in ranks.shard(loader):
+                model.zero_grad()
+                loss(model(X), y).backward()
+                ranks.average_gradients()
+                sgd.step()
+                count()
+    except KeyboardInterrupt:
+        pass
+"""
+FIT = """
+    class Count(train.Callback):
+        def step(self, step):
+            count()
+
+    with ranks.quiet():
+        history = train.fit(
+            model, ranks.shard(loader), loss=loss, optimizer=sgd, epochs=1000, clip=ranks.average_gradients,
+            callbacks=[Count()],
+        )
+    assert history.interrupted
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("target", ["rank 1", "mpiexec"])
-def test_ctrl_c_stops_all_ranks_after_the_same_step(tmp_path: Path, target: str) -> None:
-    """Also where the signal reached one of them only; train.fit's handler counts, as it does in one process."""
+@pytest.mark.parametrize("loop", [BY_HAND, FIT], ids=["by hand", "fit"])
+def test_ctrl_c_stops_all_ranks_after_the_same_step(tmp_path: Path, loop: str, target: str) -> None:
+    """Also where the signal reached one of them only; and afterwards Ctrl-C is what it was before."""
     script = """
-        import os, signal, sys, time
+        import gc, os, signal, sys, time
         from pathlib import Path
         import numpy as np
-        from minigrad import data, nn, optim, parallel
-        folder = Path(sys.argv[1])
+        from minigrad import data, nn, optim, parallel, train
+
+        folder, steps = Path(sys.argv[1]), 0
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         model = nn.Linear(2, 1, rng=0)
-        ranks = parallel.DataParallel(model)
-        sgd = optim.SGD(model.parameters(), lr=1e-9)
+        ranks, loss, sgd = parallel.DataParallel(model), nn.MSELoss(), optim.SGD(model.parameters(), lr=1e-9)
         loader = data.DataLoader(np.ones((400, 2)), np.ones((400, 1)), batch_size=4)
-        steps = 0
-        try:
-            for epoch in range(1000):
-                for X, y in ranks.shard(loader):
-                    model.zero_grad()
-                    nn.MSELoss()(model(X), y).backward()
-                    ranks.average_gradients()
-                    sgd.step()
-                    steps += 1
-                    if steps == 50:
-                        (folder / f"pid{ranks.rank}").write_text(str(os.getpid()))
-                    time.sleep(0.002)
-        except KeyboardInterrupt:
-            (folder / f"steps{ranks.rank}").write_text(str(steps))
-            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+        def count():
+            global steps
+            steps += 1
+            if steps == 50:
+                (folder / f"pid{ranks.rank}").write_text(str(os.getpid()))
+            time.sleep(0.002)
+    """
+    end = """
+        gc.collect()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        (folder / f"steps{ranks.rank}").write_text(str(steps))
     """
     path = tmp_path / "script.py"
-    path.write_text(textwrap.dedent(script), encoding="utf-8")
+    path.write_text("".join(map(textwrap.dedent, (script, loop, end))), encoding="utf-8")
     process = start(2, str(path), str(tmp_path), start_new_session=True)
     try:
         deadline = time.monotonic() + TIMEOUT
