@@ -92,6 +92,9 @@ def test_support_vectors_of_several_classes() -> None:
     binary.weight.data = np.array([[1.0]])
     assert binary.support_([[1.0], [-3.0], [0.0]], [[1], [-1], [-1]]).tolist() == [0, 2]
     assert binary.support_([[2.0]], [1]).size == 0
+    near, signs = np.array([[-3.0], [-1.005], [0.2], [0.99], [1.02], [-0.5]]), [-1, -1, 1, 1, 1, 1]
+    assert binary.support_(near, signs).tolist() == [1, 2, 3, 5]
+    assert binary.support_(near, signs, tolerance=0.0).tolist() == [2, 3, 5]
     with pytest.raises(DtypeError, match=r"labels are -1 or \+1, not 0 \(number 1\)"):
         binary.support_([[1.0], [2.0]], [1, 0])
     with pytest.raises(ShapeError, match=r"label 3 \(number 1\), but the scores have the classes 0 to 2"):
