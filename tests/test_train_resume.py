@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import data, errors, nn, optim, train
+from minigrad.optim import lr_scheduler
 
 pytest.importorskip("filelock")
 SCRIPT = Path(interrupted_training.__file__)
@@ -80,7 +82,7 @@ def small(**change):
 
 
 # ------------------------------------------------------------------------------------------------------------- kill -9
-def kill_at(folder, step, every=None):
+def kill_at(folder, step, every=None, delay=0.0):
     """Start or continue the training in a process of its own, and kill it -9 after the step, wherever it is then."""
     command = [sys.executable, str(SCRIPT), str(folder), *([str(every)] if every else [])]
     environment = {**os.environ, "PYTHONPATH": str(Path(mg.__file__).parent.parent)}
@@ -90,6 +92,7 @@ def kill_at(folder, step, every=None):
                 break
         else:
             raise AssertionError(child.stderr.read())
+        time.sleep(delay)
         child.kill()
 
 
@@ -97,7 +100,7 @@ def killed_and_resumed(folder, seed, uninterrupted):
     rng = np.random.default_rng(seed)
     every = [None, 1, 4][seed % 3]
     last = uninterrupted[0].epochs[-1]["epoch"] * 6
-    kill_at(folder, int(rng.integers(1, last)), every)
+    kill_at(folder, int(rng.integers(1, last)), every, delay=rng.uniform(0.0, 0.005))
     assert_same_end(folder, interrupted_training.parts(folder), uninterrupted, every)
 
 
@@ -155,6 +158,48 @@ def test_every_kind_of_generator_is_saved(tmp_path, kind):
     again = parts()
     train.fit(**again, resume=tmp_path / "a.npz")
     assert same(whole["model"].state_dict(), again["model"].state_dict())
+
+
+OPTIMIZERS = {
+    "SGD": lambda params: optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    "groups": lambda params: optim.AdamW([{"params": [p], "lr": 0.1 / (1 + i)} for i, p in enumerate(params)]),
+    **{
+        name: getattr(optim, name)
+        for name in ("Adadelta", "Adagrad", "Adamax", "EMAMomentum", "NAdam", "RAdam", "RMSprop", "Rprop")
+    },
+}
+SCHEDULES = {
+    "StepLR": lambda optimizer: lr_scheduler.StepLR(optimizer, 2, 0.5),
+    "LinearLR": lr_scheduler.LinearLR,
+    "CosineAnnealingLR": lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, T_max=3),
+    "LambdaLR": lambda optimizer: lr_scheduler.LambdaLR(optimizer, lambda t: 1.0 / (1 + t)),
+    "ReduceLROnPlateau": lambda optimizer: lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=0.5),
+    "MultiStepLR": lambda optimizer: lr_scheduler.MultiStepLR(optimizer, [1, 2]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("name", "schedule"), [*zip(OPTIMIZERS, [*SCHEDULES, *SCHEDULES], strict=False)])
+def test_every_optimizer_and_schedule_continues_to_the_bit(tmp_path, name, schedule, dtype):
+    def parts():
+        model = nn.MLP([2, 4, 2], rng=0).to(dtype)
+        optimizer = OPTIMIZERS[name](model.parameters())
+        per = "step" if schedule == "LambdaLR" else None
+        scheduler = SCHEDULES[schedule](optimizer)
+        return small(model=model, optimizer=optimizer, scheduler=scheduler, scheduler_per=per, epochs=4)
+
+    whole = parts()
+    expected = train.fit(**whole)
+    for stop in (3, 7):
+        run = train.steps(**parts())
+        for _ in range(stop):
+            next(run)
+        train.save_run(tmp_path / "a.npz", run)
+        again = parts()
+        history = train.fit(**again, resume=tmp_path / "a.npz")
+        assert history.epochs == expected.epochs
+        assert same(outcome(whole)[:3], outcome(again)[:3])
+        assert same(whole["scheduler"].state_dict(), again["scheduler"].state_dict())
 
 
 def test_a_generator_that_the_loader_shares_with_dropout(tmp_path):
@@ -460,7 +505,7 @@ OTHER = {
     "more rows": (dict(data=data.DataLoader(*blobs(60), batch_size=16, shuffle=True)), "rows is 40 there and 60 here"),
     "other batches": (dict(data=data.DataLoader(*blobs(), batch_size=8, shuffle=True)), "batch_size is 16 there and 8"),
     "other numbers": (
-        dict(data=data.DataLoader(blobs()[0] + 1e-12, blobs()[1], batch_size=16, shuffle=True)), "checksums",
+        dict(data=data.DataLoader(blobs()[0] + 1e-12, blobs()[1], batch_size=16, shuffle=True)), "checksum of X",
     ),
     "not shuffled": (dict(data=data.DataLoader(*blobs(), batch_size=16)), "shuffle is True there and False here"),
     "validation": (dict(validation=blobs()), "validation is None there"),

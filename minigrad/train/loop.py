@@ -80,7 +80,7 @@ def steps(
     return run
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Run:
     """One training: what takes part in it, and how far it is.  Made by `steps`; iterating over it trains.
 
@@ -110,6 +110,10 @@ class Run:
     seen: Mean = field(default_factory=Mean)
     batches: Iterator[Any] | None = None  # those of this epoch that are still to come
     first_states: Any = None  # of the generators when this epoch began: they give its data order once more
+
+    def __repr__(self) -> str:
+        where = f"epoch {self.epoch} of {self.epochs}, batch {self.batch} of {len(self.data)} learnt"
+        return f"Run({'finished' if self.finished else where}, {self.number} steps)"
 
     def __iter__(self) -> Run:
         return self

@@ -61,7 +61,7 @@ def batches(data: Any) -> dict[str, Any]:
         "shuffle": data.shuffle,
         "transform": kind(data.transform),
         **{name: f"{x.dtype} {x.shape[1:]}" for name, x in arrays.items()},
-        "checksums": [zlib.crc32(np.ascontiguousarray(x).data) for x in arrays.values()],
+        **{f"checksum of {name}": zlib.crc32(np.ascontiguousarray(x).data) for name, x in arrays.items()},
     }
 
 
