@@ -17,6 +17,7 @@ from minigrad.optim import lr_scheduler
 from minigrad.optim.lbfgs import Point, strong_wolfe
 
 torch = pytest.importorskip("torch")
+torch.set_num_threads(1)  # its threads wait for each other longer than these small tensors take
 pytestmark = pytest.mark.oracle
 
 OPTIMISERS = [
