@@ -232,8 +232,9 @@ def test_what_is_written_is_read(tmp_path):
         (",a,b\n0,1,0\n1,2,1\n", {}, r"line 1, column 1: it has no name \(row numbers\?\).*ignore=\['column 1'\]"),
         ("a,b,\n1,0,\n2,1,\n", {}, r"line 1, column 3: it has no name \(one delimiter too many\?\)"),
         # no text
-        (b"a,b\n1,caf\xe9\n2,x\n", {}, r"line 2, column 2: byte 9 \(0xe9\) is not UTF-8 \(it may be Latin-1\)"),
-        ("a,b\n1,x\n2,y\n".encode("utf-16"), {}, r"line 1, column 1: byte 0 \(0xff\) is not UTF-8 \(it looks like UTF"),
+        (b"a,b\n1,caf\xe9\n2,x\n", {}, r"line 2, column 2: byte 9 \(0xe9\) is not UTF-8 \(perhaps Latin-1\)"),
+        (b"a;b\n1;caf\xe9\n2;x\n", {}, r"line 2, column 2: byte 9"),
+        ("a,b\n1,x\n2,y\n".encode("utf-16"), {}, r"line 1, column 1: byte 0 \(0xff\) is not UTF-8 \(UTF-16\)"),
         ("a,b\n1,x\n2,y\n".encode("utf-16-le"), {}, "line 1, column 1: a NUL byte"),
         (b"a,b\n1,x\n2,y\0\n", {}, "line 3, column 2: a NUL byte"),
         (b"PK\x03\x04\xff\xfe", {}, "an Excel workbook"),

@@ -84,20 +84,18 @@ def rows(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[s
         ) from error
 
 
-def not_text(path: Path, delimiter: str) -> DataError:
+def not_text(path: Path, delimiter: str | None) -> DataError:
     """Where the first byte is that is not UTF-8."""
     start = 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
+            delimiter = delimiter or separator(line.decode("latin-1"))
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 column = line[: error.start].count(delimiter.encode()) + 1
-                kind = (
-                    "it looks like UTF-16"
-                    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-                    else ("an Excel workbook" if line.startswith(b"PK") else "it may be Latin-1")
-                )
+                kinds = {b"PK": "an Excel workbook", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+                kind = kinds.get(line[:2], "perhaps Latin-1")
                 return DataError(
                     f"{path}, line {number}, column {column}: byte {start + error.start} ({line[error.start]:#04x}) is "
                     f"not UTF-8 ({kind}); save the file as CSV in UTF-8."

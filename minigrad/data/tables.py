@@ -103,7 +103,7 @@ def read_csv(
             file.seek(0)
             return read_rows(path, rows(path, file, delimiter), delimiter, target, task, list(ignore), header)
     except UnicodeDecodeError as error:
-        raise not_text(path, delimiter or ",") from error
+        raise not_text(path, delimiter) from error
     except MemoryError as error:
         raise DataError(f"{path}: the table doesn't fit into the memory. Take a part of the file.") from error
 
