@@ -439,6 +439,22 @@ def test_a_parameter_is_not_lost_by_accident(new):
     assert layer(np.array([1.0, 2.0])).data.tolist() == [1.0, 2.0]
 
 
+def test_a_parameter_of_another_shape_is_told_by_the_layer():
+    layer = nn.Linear(2, 3)
+    layer.weight.data = np.ones(3)
+    with pytest.raises(ShapeError, match=r"weight \(3,\).* \[in Linear\(2, 3\)\]"):
+        layer(np.ones((1, 2)))
+
+
+def test_layers_tell_their_sizes():
+    """As PyTorch's do: a new head is nn.Linear(model.fc.in_features, classes)."""
+    conv, cell, table = nn.Conv2d(2, 3, (1, 2), padding=(0, 1)), nn.RNNCell(4, 5), nn.Embedding(6, 7)
+    assert (nn.Linear(2, 3).in_features, nn.LinearSVM(2, 3).out_features) == (2, 3)
+    assert (conv.in_channels, conv.out_channels, conv.kernel_size, conv.padding) == (2, 3, (1, 2), (0, 1))
+    assert (cell.input_size, cell.hidden_size, table.num_embeddings, table.embedding_dim) == (4, 5, 6, 7)
+    assert (nn.BatchNorm1d(8).num_features, nn.LayerNorm(9).normalized_shape) == (8, (9,))
+
+
 def test_apply():
     def init(module):
         if isinstance(module, nn.Linear):
@@ -498,6 +514,11 @@ def test_sequences():
     names = nn.Sequential(collections.OrderedDict(hidden=nn.Linear(2, 3), act=mg.tanh, out=nn.Linear(3, 1)))
     assert list(names.state_dict()) == ["hidden.weight", "hidden.bias", "out.weight", "out.bias"]
     assert names.act is mg.tanh
+    part = model[2:].append(nn.Linear(1, 2)).append(nn.Tanh())
+    assert list(part.state_dict()) == ["2.weight", "2.bias", "1.weight", "1.bias"]
+    assert [type(m).__name__ for m in part] == ["Linear", "Linear", "Tanh"]
+    assert list(names[::2].state_dict()) == list(names.state_dict())
+    assert len(model[3:]) == len(nn.Sequential({})) == 0
     assert names(np.ones((4, 2))).shape == (4, 1)
     assert repr(names) == "Sequential(\n  (hidden): Linear(2, 3)\n  (act): <gate tanh>\n  (out): Linear(3, 1)\n)"
 

@@ -386,6 +386,7 @@ def test_apply_and_sequences_go_in_pytorchs_order():
         shorter = model[0:1]
         assert type(shorter).__name__ == "Sequential"
         assert len(shorter) == 1
+        order.extend([*model[1:].state_dict(), *model[:1].state_dict()])
         model.append(model[0][0])
         assert [type(m).__name__ for m in model] == ["Sequential", "Linear", "Linear"]
         visited.append(list(model.state_dict()))

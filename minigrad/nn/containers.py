@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Any
 
 from ..arguments import whole
@@ -31,8 +32,8 @@ class ModuleList(Module):
         self.extend(modules)
 
     def append(self, module: Any) -> ModuleList:
-        """Add a module at the end."""
-        return self.add(str(len(self)), module)
+        """Add a module at the end, under the next number that is no name yet."""
+        return self.add(next(name for name in map(str, count(len(self))) if name not in self._names), module)
 
     def extend(self, modules: Iterable[Any]) -> ModuleList:
         """Add several modules at the end."""
@@ -88,10 +89,15 @@ class Sequential(ModuleList):
     """
 
     def __init__(self, *modules: Callable[..., Any] | dict[str, Any]) -> None:
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else {}
-        super().__init__(() if named else modules)
-        for name, module in named.items():
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else None
+        super().__init__(modules if named is None else ())
+        for name, module in (named or {}).items():
             self.add(name, module)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):  # its layers keep their names, as in PyTorch
+            return type(self)({name: getattr(self, name) for name in self._names[index]})
+        return super().__getitem__(index)
 
     def forward(self, x: Any) -> Any:
         for module in self:

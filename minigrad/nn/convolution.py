@@ -45,14 +45,14 @@ class Conv(Module):
         rng: Any = None,
     ) -> None:
         name = type(self).__name__
-        in_channels = whole(f"{name}: in_channels", in_channels, least=1)
-        out_channels = whole(f"{name}: out_channels", out_channels, least=1)
+        self.in_channels = in_channels = whole(f"{name}: in_channels", in_channels, least=1)
+        self.out_channels = out_channels = whole(f"{name}: out_channels", out_channels, least=1)
         self.groups = whole(f"{name}: groups", groups, least=1)
         if in_channels % groups or out_channels % groups:
             raise ShapeError(f"{name}: groups={groups} must divide {in_channels} in and {out_channels} out channels.")
         if padding_mode not in [*PADDING]:
             raise ShapeError(f"{name}: padding_mode={padding_mode!r} is not one of {', '.join(PADDING)}.")
-        size = each(name, "kernel_size", kernel_size, self.axes, 1)
+        self.kernel_size = size = each(name, "kernel_size", kernel_size, self.axes, 1)
         self.stride = each(name, "stride", stride, self.axes, 1)
         self.dilation = each(name, "dilation", dilation, self.axes, 1)
         self.padding, self.padding_mode = padding, padding_mode
@@ -85,8 +85,7 @@ class Conv(Module):
                 )
 
     def extra_repr(self) -> str:
-        filters, depth, *size = self.weight.shape
-        told = [f"{depth * self.groups}, {filters}", f"kernel_size={tuple(size)}"]
+        told = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
         usual = {"stride": (1,) * self.axes, "padding": 0, "dilation": (1,) * self.axes, "groups": 1}
         for name, default in {**usual, "padding_mode": "zeros"}.items():
             if getattr(self, name) != default:

@@ -41,8 +41,8 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, *, dtype: Any = np.float64, rng: Any = None
     ) -> None:
-        in_features = whole("Linear: in_features", in_features, least=1)
-        out_features = whole("Linear: out_features", out_features, least=1)
+        self.in_features = in_features = whole("Linear: in_features", in_features, least=1)
+        self.out_features = out_features = whole("Linear: out_features", out_features, least=1)
         rng = generator(rng)  # one stream for weight and bias
         bound = 1.0 / math.sqrt(in_features)
         self.weight = Parameter(np.zeros((out_features, in_features)), dtype=dtype, label="weight")
@@ -55,8 +55,7 @@ class Linear(Module):
         return linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        out_features, in_features = self.weight.shape
-        return f"{in_features}, {out_features}" + ("" if self.bias is not None else ", bias=False")
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
 
 
 class Identity(Module):
@@ -148,8 +147,8 @@ class Embedding(Module):
         dtype: Any = np.float64,
         rng: Any = None,
     ) -> None:
-        rows = whole("Embedding: num_embeddings", num_embeddings, least=1)
-        columns = whole("Embedding: embedding_dim", embedding_dim, least=1)
+        self.num_embeddings = rows = whole("Embedding: num_embeddings", num_embeddings, least=1)
+        self.embedding_dim = columns = whole("Embedding: embedding_dim", embedding_dim, least=1)
         self.padding_idx = None if padding_idx is None else table_row("Embedding", padding_idx, rows)
         self.weight = normal_(Parameter(np.zeros((rows, columns)), dtype=dtype, label="weight"), rng=rng)
         if self.padding_idx is not None:
@@ -159,8 +158,8 @@ class Embedding(Module):
         return embedding(ids, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        rows, columns = self.weight.shape
-        return f"{rows}, {columns}" + (f", padding_idx={self.padding_idx}" if self.padding_idx is not None else "")
+        padding = f", padding_idx={self.padding_idx}" if self.padding_idx is not None else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 def table_row(name: str, padding_idx: Any, rows: int) -> int:

@@ -41,8 +41,8 @@ class RNNCell(Module):
         dtype: Any = np.float64,
         rng: Any = None,
     ) -> None:
-        input_size = whole("RNNCell: input_size", input_size, least=1)
-        hidden_size = whole("RNNCell: hidden_size", hidden_size, least=1)
+        self.input_size = input_size = whole("RNNCell: input_size", input_size, least=1)
+        self.hidden_size = hidden_size = whole("RNNCell: hidden_size", hidden_size, least=1)
         bias = flag("RNNCell: bias", bias)
         if nonlinearity not in ("tanh", "relu"):
             raise DtypeError(f"RNNCell: nonlinearity={nonlinearity!r}; it is 'tanh' or 'relu'.")
@@ -58,7 +58,7 @@ class RNNCell(Module):
         self.bias_hh = start("bias_hh", hidden_size) if bias else None
 
     def forward(self, x: Any, hx: Any = None) -> Any:
-        hidden, inputs = self.weight_ih.shape
+        hidden, inputs = self.hidden_size, self.input_size
         if len(shape_of(x)) not in (1, 2) or shape_of(x)[-1] != inputs:
             raise ShapeError(f"RNNCell: {describe(x)}: x is (batch, {inputs}) or ({inputs},), not {shape_of(x)}.")
         state = (*shape_of(x)[:-1], hidden)
@@ -69,5 +69,4 @@ class RNNCell(Module):
         return gates.tanh(out) if self.nonlinearity == "tanh" else gates.relu(out)
 
     def extra_repr(self) -> str:
-        hidden, inputs = self.weight_ih.shape
-        return f"{inputs}, {hidden}, nonlinearity={self.nonlinearity!r}"
+        return f"{self.input_size}, {self.hidden_size}, nonlinearity={self.nonlinearity!r}"
