@@ -21,15 +21,13 @@ __all__ = ["differ", "module_of", "written"]
 
 
 def written(f: Callable[..., Any], inputs: dict[str, Any]) -> tuple[Writer, dict[str, Any]]:
-    """The operators that `f` becomes for these inputs, and its outputs by name: (wire, numbers)."""
-    from onnx import helper
-
+    """The operators that `f` becomes for these inputs, and the numbers of its outputs by name."""
     names: dict[int, str] = {}
     if module := module_of(f):
         names |= {id(p): name for name, p in module.named_parameters()}
         names |= {id(array): name for name, array in module.named_buffers()}
     tree, steps = trace(f, inputs, names, WANTED)
-    outputs = outputs_of(tree)
+    outputs = {f"{name}_out" if name in inputs else name: step for name, step in outputs_of(tree).items()}
     steps = needed(steps, [*outputs.values()])
     missing = [step for step in steps if step.op not in ROWS and step.op not in FUNCTIONS and step.op != "pick"]
     if missing:
@@ -44,12 +42,25 @@ def written(f: Callable[..., Any], inputs: dict[str, Any]) -> tuple[Writer, dict
     wires: dict[int, Any] = {}
     for step in steps:
         wires[id(step)] = write(op, step, wires)
-    results = {}
-    for name, step in outputs.items():
-        last = op.wire(wire_of(op, step, wires)).name
-        op.nodes.append(helper.make_node("Identity", [last], [name], name=f"to_{name}"))
-        results[name] = np.asarray(step.out)
-    return op, results
+    deliver(op, {name: op.wire(wire_of(op, step, wires)).name for name, step in outputs.items()})
+    return op, {name: np.asarray(step.out) for name, step in outputs.items()}
+
+
+def deliver(op: Writer, outputs: dict[str, str]) -> None:
+    """Give the wires the names of the outputs that they are; an input, a constant, or one given twice is copied."""
+    from onnx import helper
+
+    made = {name for node in op.nodes for name in node.output}
+    names: dict[str, str] = {}
+    for name, wire in outputs.items():
+        if wire not in made or wire in names:
+            op.nodes.append(helper.make_node("Identity", [wire], [name], name=f"to_{name}"))
+            op.gates.append("the output")
+        else:
+            names[wire] = name
+    for node in op.nodes:
+        for ends in (node.input, node.output):
+            ends[:] = [names.get(wire, wire) for wire in ends]
 
 
 def outputs_of(tree: Any) -> dict[str, Step]:
@@ -139,13 +150,12 @@ def module_of(f: Any) -> Module | None:
 
 
 def differ(a: Writer, b: Writer) -> str:
-    """What two files have different, in words; nothing if they are the same."""
-    if [str(node) for node in a.nodes] != [str(node) for node in b.nodes]:
-        names = [(x.name, y.name) for x, y in zip(a.nodes, b.nodes, strict=False) if str(x) != str(y)]
-        return f"the operator {names[0][0]}" if names else "the number of operators"
-    for name, x in a.constants.items():
-        y = b.constants[name]
-        if x.shape != y.shape or x.tobytes() != y.tobytes():
-            users = [node.name for node in a.nodes if name in node.input]
-            return f"{name}, of shape {x.shape}, at the operator {', '.join(users)}"
-    return ""
+    """Which gate made the files different, in words; nothing if they are the same."""
+    for i, node in enumerate(a.nodes):
+        if i >= len(b.nodes) or str(node) != str(b.nodes[i]):
+            return a.gates[i]
+        for name in node.input:
+            x, y = a.constants.get(name), b.constants.get(name)
+            if x is not None and y is not None and (x.shape != y.shape or x.tobytes() != y.tobytes()):
+                return f"{'a number' if x.size == 1 else f'an array of shape {x.shape}'} in {a.gates[i]}"
+    return "" if len(a.nodes) == len(b.nodes) else "the number of gates"

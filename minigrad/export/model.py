@@ -17,8 +17,10 @@ from ..errors import DtypeError, MissingExtraError
 from ..io import atomic_write
 from ..nn import Embedding, Module
 from ..tree import tree_leaves
+from ..value import no_grad
 from .errors import ExportError
 from .graph import differ, module_of, written
+from .trace import arguments, raw
 from .writer import Writer
 
 __all__ = ["Exported", "onnx"]
@@ -81,9 +83,8 @@ def onnx(
         again, _ = written(f, {name: varied(name, x) for name, x in inputs.items()})
         if difference := differ(writer, again):
             raise ExportError(
-                f"export: {difference} depends on the numbers of the input, but was not computed by gates from the "
-                "input itself (NumPy on .data, float(), a branch), or the gates differ: the file would keep it as it "
-                "is for the example."
+                f"export: {difference} depends on the numbers of the input in a way that gates don't show (NumPy on "
+                ".data, float(), a branch): the file would keep what it is for the example."
             )
         model = checked(writer, inputs, {name: (*x.shape,) for name, x in inputs.items()}, out, sizes_of(out))
         compare(f, model, inputs)
@@ -220,7 +221,8 @@ def compare(f: Callable[..., Any], model: Any, inputs: dict[str, Any]) -> None:
             theirs = ReferenceEvaluator(model).run(None, inputs)
         except Exception as error:
             raise ExportError(f"export: ONNX's reference evaluator fails; nothing was written. {error}") from error
-        ours = [getattr(x, "data", x) for x in tree_leaves(f(*inputs.values()))]
+        with no_grad():
+            ours = [raw(x) for x in tree_leaves(f(*arguments(inputs)))]
     for name, a, b in zip([output.name for output in model.graph.output], ours, theirs, strict=True):
         a, b = np.asarray(a), np.asarray(b)
         near = 1e-3 if a.dtype == FLOAT32 else 1e-6  # its Erf is one of float32

@@ -58,10 +58,11 @@ def remainder(op: Any, a: Any, b: Any) -> Any:
 
 
 def log1p(op: Any, x: Any) -> Any:
-    """2 atanh(x / (2 + x)): all digits near 0, where 1 + x would round them off."""
-    near = op.Less(op.Abs(x), 0.5)
-    small = op.Where(near, x, 0.0)
-    return op.Where(near, op.Mul(2.0, op.Atanh(op.Div(small, op.Add(2.0, small)))), op.Log(op.Add(1.0, x)))
+    """With u = 1 + x as it was rounded, log(u) x / (u - 1): all digits near 0."""
+    u = op.Add(1.0, x)
+    exact = op.Or(op.Equal(u, 1.0), op.Greater(op.Abs(x), 0.5))  # 0 / 0 is not computed, and the plain form is right
+    corrected = op.Mul(op.Log(u), op.Div(x, op.Sub(op.Where(exact, 2.0, u), 1.0)))
+    return op.Where(exact, op.Where(op.Equal(u, 1.0), x, op.Log(u)), corrected)
 
 
 def expm1(op: Any, x: Any) -> Any:

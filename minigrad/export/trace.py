@@ -19,7 +19,7 @@ from ..tree import tree_map
 from ..value import Gate, Value, no_grad
 from .errors import ExportError
 
-__all__ = ["Step", "trace"]
+__all__ = ["Step", "arguments", "raw", "trace"]
 
 Test = Callable[[dict[str, Any]], bool]
 GATE = Gate.__call__.__code__
@@ -49,7 +49,7 @@ def trace(
     stands there agrees; otherwise its gates are.
     """
     watch = Watch(names, wanted)
-    values = [Value(x, name, requires_grad=False) if x.dtype.kind == "f" else x for name, x in inputs.items()]
+    values = arguments(inputs)
     for name, x in zip(inputs, values, strict=True):
         watch.keep(x, Step("input", out=raw(x), label=name))
     before = sys.getprofile()
@@ -66,6 +66,11 @@ def trace(
         )
     out = tree_map(watch.step, out)
     return out, watch.order
+
+
+def arguments(inputs: dict[str, Any]) -> list[Any]:
+    """What `f` is called with: floats as `Value`s, whole numbers and masks as they are."""
+    return [Value(x, name, requires_grad=False) if x.dtype.kind == "f" else x for name, x in inputs.items()]
 
 
 class Watch:

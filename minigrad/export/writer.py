@@ -30,6 +30,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
+        self.gates: list[str] = []  # for each node, the gate that it belongs to
         self.constants: dict[str, Any] = {}  # name to array, in order
         self.known: dict[Any, str] = {}  # the name of a constant, by its bytes
         self.taken: set[str] = set()
@@ -60,6 +61,7 @@ class Writer:
                 names.pop()  # inputs that are left out at the end
             results = [Wire(self.unique(operator.lower())) for _ in range(outputs)]
             made = [wire.name for wire in results]
+            self.gates.append(named(self.step))
             self.nodes.append(helper.make_node(operator, names, made, name=made[0], **attributes))
             return results[0] if outputs == 1 else results
 
