@@ -185,6 +185,7 @@ def test_what_is_written_is_read(tmp_path):
         ("", {}, r"flowers\.csv, line 1: the file is empty"),
         ("\n \r\n\n", {}, "line 1: the file is empty"),
         ("\ufeff", {}, "line 1: the file is empty"),
+        ('""\n  ""\n', {}, "line 1: the file is empty"),
         ("a,b,c\n", {}, "line 1: names of 3 columns, and no row after them"),
         ("\n\na,b,c\n\n", {}, "line 3: names of 3 columns, and no row"),
         ("a\n1\n2\n", {}, r"line 1: 1 column\(s\), of which none is left as a feature.*delimiter="),

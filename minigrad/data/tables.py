@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,10 @@ def names_of(
     if not header:
         return usual, False
     names = [field or default for field, default in zip(fields, usual, strict=True)]
-    place = Place(path, names)
+    place, seen = Place(path, names), dict[str, int]()
     for i, name in enumerate(names):
-        if name in names[:i]:
-            raise place.error(line, i, f"column {names.index(name) + 1} has the same name; give each its own.")
+        if seen.setdefault(name, i) != i:
+            raise place.error(line, i, f"column {seen[name] + 1} has the same name; give each its own.")
         if not fields[i] and name not in ignore:
             raise place.error(
                 line, i, f"it has no name ({'one delimiter too many' if i else 'row numbers'}?); name it, or leave it "
@@ -165,7 +166,9 @@ def read_rows(
     ignore: list[str],
     header: bool | None,
 ) -> Table:
-    line, fields = next(rows)
+    line, fields = next(rows, (1, []))
+    if not fields:
+        raise DataError(f"{path}, line 1: the file is empty.")
     names, named = names_of(path, line, fields, header, ignore)
     place, ignored = Place(path, names), {find(path, line, name, names) for name in ignore}
     goal = choose_target(path, line, target, names, ignored)
@@ -176,9 +179,7 @@ def read_rows(
             f"{names[goal]!r}. The fields are taken to stand between {delimiter!r}: delimiter= says otherwise."
         )
     numbers, labels, lines = array("d"), [], array("q")
-    if not named:
-        rows = chain_one((line, fields), rows)
-    for line, fields in rows:
+    for line, fields in rows if named else chain([(line, fields)], rows):
         if len(fields) != len(names):
             column = min(len(fields), len(names))
             more = "longer" if len(fields) > len(names) else "shorter"
@@ -202,11 +203,6 @@ def read_rows(
     y, class_names = targets(place, goal, labels, lines, task)
     X = np.frombuffer(numbers).reshape(len(labels), len(features))
     return Table(X, y, tuple([names[i] for i in features]), names[goal], class_names)
-
-
-def chain_one(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def is_number(text: str) -> bool:
