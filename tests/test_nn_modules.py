@@ -703,6 +703,9 @@ CNN = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Sequential(nn.ReLU(), nn.Flatt
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), ShapeError, "'mirror' is not one of zeros, reflect"),
         (lambda: nn.Conv2d(1, 1, 5)(np.ones((1, 1, 3, 3))), ShapeError, r"a window of \(5, 5\) is larger than"),
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect", padding=1)(np.ones(3)), ShapeError, r"not \(3,\)"),
+        (lambda: nn.MaxPool2d(2)(np.ones((4, 4))), ShapeError, r"max_pool2d: .*not \(4, 4\)\. \[in MaxPool2d\("),
+        (lambda: nn.AvgPool2d(3)(np.ones((1, 2, 2))), ShapeError, r"avg_pool2d: a window of \(3, 3\) is larger than"),
+        (lambda: nn.Conv1d(2, 1, 3)(np.ones((5, 3, 9))), ShapeError, r"has 3 channels.* \[in Conv1d\(2, 1"),
         (lambda: nn.MaxPool2d(2, padding=2), ShapeError, "MaxPool2d: padding=.*at most half of"),
         (lambda: nn.BatchNorm1d(0), ShapeError, "num_features=0; it is at least 1"),
         (lambda: nn.LayerNorm("3"), DtypeError, "normalized_shape='3' is not a whole number"),
@@ -752,6 +755,17 @@ CNN = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Sequential(nn.ReLU(), nn.Flatt
 def test_misuse(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *PLAIN, "Embedding"])
+@pytest.mark.parametrize("x", ["text", None])
+def test_every_layer_refuses_what_is_no_array_of_numbers(name, x):
+    """And says that it was in this layer."""
+    if name == "Identity":
+        return
+    layer = nn.Embedding(3, 2) if name == "Embedding" else {**LAYERS, **PLAIN}[name][0]()
+    with pytest.raises(MinigradError, match=r"\[in .*\]$"):
+        nn.Sequential(nn.Identity(), layer)(x)
 
 
 MEAN, VAR = np.zeros(3), np.ones(3)
