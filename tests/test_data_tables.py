@@ -59,7 +59,7 @@ def test_a_table(read):
         FLOWERS.replace(",", " ,  "),
         b"\xef\xbb\xbf" + FLOWERS.encode(),
         "".join([",".join([f'"{field}"' for field in line.split(",")]) + "\n" for line in FLOWERS.splitlines()]),
-        FLOWERS.replace("length", '"a length; in cm, of course; really"').replace("width", '"the\nwidth"'),
+        FLOWERS.replace("length", '"a length; in cm; of course; really"').replace("width", '"the\nwidth"'),
     ],
     ids=["CRLF", "CR", "no last line end", "empty lines", "semicolons", "tabs", "bars", "blanks", "BOM", "quotes",
          "quoted delimiters"],

@@ -179,7 +179,8 @@ def read_rows(
             f"{names[goal]!r}. The fields are taken to stand between {delimiter!r}: delimiter= says otherwise."
         )
     numbers, labels, lines = array("d"), [], array("q")
-    for line, fields in rows if named else chain([(line, fields)], rows):
+    first = [] if named else [(line, fields)]
+    for line, fields in chain(first, rows):
         if len(fields) != len(names):
             column = min(len(fields), len(names))
             more = "longer" if len(fields) > len(names) else "shorter"
