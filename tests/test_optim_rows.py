@@ -182,7 +182,11 @@ def test_row_42_adagrads_rate_never_grows(rng):
 
 
 def test_row_42_a_feature_seen_once_in_a_hundred_steps():
-    """|w - 1| after 2000 steps of gradient w - 1 on every hundredth, 0 on the others."""
+    """|w - 1| after 2000 steps of gradient w - 1 on every hundredth, 0 on the others.
+
+    The row has .234 for SGD, 2e-7 for Adagrad and .015 for Adam, but no rates.  SGD's is 20 steps of .07; with one of
+    its own for each, the order is the row's.
+    """
 
     def error(make):
         w = mg.Value(0.0)
@@ -195,7 +199,7 @@ def test_row_42_a_feature_seen_once_in_a_hundred_steps():
     sgd = error(lambda p: optim.SGD(p, lr=0.07))
     adam = error(lambda p: optim.Adam(p, lr=0.01))
     adagrad = error(lambda p: optim.Adagrad(p, lr=0.7))
-    assert sgd == pytest.approx(0.93**20)  # the readings' run: 0.234, 0.015 and 2e-7
+    assert sgd == pytest.approx(0.93**20, rel=1e-12) == pytest.approx(0.234, abs=5e-4)
     assert 0.01 < adam < 0.05
     assert adagrad < 2e-7
 
@@ -455,7 +459,10 @@ def test_section_1d_one_norm_and_one_factor_for_all_parameters():
 
 
 def test_section_1d_autoclip_survives_heavy_tails():
-    """Least squares in 20 dimensions with Student-t(1.2) gradient noise, SGD: the end and the worst excursion."""
+    """Least squares in 20 dimensions with Student-t(1.2) gradient noise, SGD: the end and the worst excursion.
+
+    The readings' six runs, whose seeds aren't given: .266 against 1.769, and .40 against 312.
+    """
 
     def run(percentile, seed):
         rng = np.random.default_rng(seed)

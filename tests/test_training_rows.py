@@ -412,6 +412,23 @@ def test_section_1d_9017_is_what_chance_allows():
     assert abs(np.mean(clipped) - expected) < 3.0 * spread
 
 
+@pytest.mark.parametrize("p", [0, 1, 10, 25, 50, 90, 100])
+def test_section_1d_share_of_steps_clipped_at_each_percentile(p):
+    """Of t ranks those above p/100 (t - 1) are clipped: all but records at 0, about 1 - p/100, none at 100."""
+    ranks, w, clip = np.arange(1, 2001), mg.Value([0.0]), optim.AutoClip(p)
+    chance = (ranks - 1 - (ranks - 1) * p // 100) / ranks
+    clipped, norms = 0, np.random.default_rng(0).lognormal(size=2000)
+    for i, norm in enumerate(norms):
+        w.grad = np.array([norm])
+        clip([w])
+        assert (abs(w.grad[0]) < norm * (1.0 - 1e-12)) == (np.sum(norms[:i] < norm) > i * p // 100)
+        clipped += abs(w.grad[0]) < norm * (1.0 - 1e-12)
+    spread = math.sqrt(np.sum(chance * (1.0 - chance)))
+    assert abs(clipped - chance.sum()) <= 3.0 * spread
+    if p == 0:  # then only the smallest so far are not clipped
+        assert clipped == 2000 - np.unique(np.minimum.accumulate(norms)).size
+
+
 @pytest.mark.parametrize("scale", [1e-3, -0.5, 7.0])
 def test_section_1d_si_sdr_does_not_hear_the_volume(scale, rng):
     """AutoClip's table is in these decibels; its data set can't be had, so that the score is tested, not the table."""
