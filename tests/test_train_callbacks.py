@@ -269,8 +269,11 @@ def test_a_log_that_cannot_be_written(tmp_path):
 
 
 def events(folder):
-    """(name, step, number) of all scalars in TensorBoard's files, read as the format says: length, crc, event, crc."""
-    from tensorboardX.proto.event_pb2 import Event
+    """(name, step, number) of all scalars in TensorBoard's files, read as the format says: length, crc, event, crc.
+
+    A session that begins at a step hides what was written before for this step and later ones.
+    """
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
 
     found = []
     for file in sorted(folder.iterdir()):
@@ -278,6 +281,8 @@ def events(folder):
         while raw:
             [size] = struct.unpack("<Q", raw[:8])
             event, raw = Event.FromString(raw[12 : 12 + size]), raw[16 + size :]
+            if event.session_log.status == SessionLog.START:
+                found = [one for one in found if one[1] < event.step]
             found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
     return found
 
@@ -289,6 +294,23 @@ def test_tensorboard_reads_the_history(tmp_path):
     assert {name for name, _, _ in found} == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert [step for name, step, _ in found if name == "val_loss"] == [1, 2, 3]
     np.testing.assert_allclose([x for name, _, x in found if name == "val_loss"], history["val_loss"], rtol=1e-6)
+
+
+def test_tensorboard_sees_each_epoch_once_when_a_run_is_resumed(tmp_path):
+    pytest.importorskip("tensorboardX")
+    run = train.steps(**small(), callbacks=[train.TensorBoardLog(tmp_path / "logs")])
+    for _ in range(4):
+        next(run)
+    train.save_run(tmp_path / "run.npz", run)
+    for _ in range(3):  # to the middle of the third epoch, and then it is killed
+        next(run)
+    run.close()
+    log = train.TensorBoardLog(tmp_path / "logs")
+    run = train.steps(**small(), callbacks=[log], resume=tmp_path / "run.npz")
+    assert [step.number for step in run] == [5, 6, 7, 8, 9]
+    found = [(step, x) for name, step, x in events(tmp_path / "logs") if name == "loss"]
+    assert [step for step, _ in found] == [1, 2, 3]
+    np.testing.assert_allclose([x for _, x in found], run.history.loss, rtol=1e-6)
 
 
 def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatch):

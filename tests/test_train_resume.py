@@ -609,13 +609,40 @@ def test_the_file_is_json_and_plain_arrays_and_has_the_weights_by_name(tmp_path)
     assert same(other.state_dict(), arguments["model"].state_dict())
 
 
-def test_data_that_deal_fewer_batches_than_they_say():
-    class Short:
+@pytest.mark.parametrize(
+    ("says", "text"), [(3, r"dealt 2 batches in epoch 1; its len\(\) is 3"), (1, "more than the 1")]
+)
+def test_data_that_deal_another_number_of_batches_than_they_say(says, text):
+    class Wrong:
         def __len__(self):
-            return 3
+            return says
 
         def __iter__(self):
             yield from [blobs(), blobs()]
 
-    with pytest.raises(errors.ShapeError, match=r"dealt 2 batches in epoch 1; its len\(\) is 3"):
-        train.fit(**small(data=Short()))
+    with pytest.raises(errors.ShapeError, match=text):
+        train.fit(**small(data=Wrong()))
+
+
+def test_a_loader_of_ones_own_that_draws_from_a_generator_continues_to_the_bit(tmp_path):
+    class Noise:
+        def __init__(self):
+            self.rng = np.random.default_rng(0)
+
+        def __len__(self):
+            return 4
+
+        def __iter__(self):
+            for _ in range(4):
+                X, y = blobs(8)
+                yield X + self.rng.standard_normal(X.shape), y
+
+    whole = small(data=Noise())
+    expected = train.fit(**whole)
+    run = train.steps(**small(data=Noise()))
+    for _ in range(6):
+        next(run)
+    train.save_run(tmp_path / "a.npz", run)
+    again = small(data=Noise())
+    assert train.fit(**again, resume=tmp_path / "a.npz").epochs == expected.epochs
+    assert same(whole["model"].state_dict(), again["model"].state_dict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,9 @@ class TensorBoardLog(Callback):
             ) from error
         # Events of later epochs, from before a kill, are hidden by the new ones.
         purge = {"purge_step": len(run.history.epochs) + 1} if run.resumed else {}
-        self.writer = SummaryWriter(str(self.folder), **purge)
+        # The file's name has the second in it: two that begin in the same one need names of their own, in order.
+        suffix = f".{run.number:09d}.{secrets.token_hex(4)}"
+        self.writer = SummaryWriter(str(self.folder), filename_suffix=suffix, **purge)
 
     def __call__(self, record: Record) -> None:
         for name, x in record.items():

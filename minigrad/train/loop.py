@@ -168,6 +168,8 @@ class Run:
             raise ShapeError(f"data dealt {self.batch} batches in epoch {self.epoch}; its len() is {n}.") from None
 
     def end_epoch(self) -> Record:
+        if next(self.batches or iter(()), None) is not None:  # and a generator comes to its end
+            raise ShapeError(f"data deals more than the {len(self.data)} batches that its len() says.")
         record: Record = {"epoch": self.epoch, **self.seen.record()}
         if self.validation is not None:
             measured = evaluate(self.model, self.validation, loss=self.loss)
