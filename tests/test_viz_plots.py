@@ -226,6 +226,13 @@ def test_a_race_refuses_what_it_cannot_draw(start: Any, racers: Any, error: type
         optimizer_race(bowl, start, racers)
 
 
+def test_a_race_refuses_what_it_cannot_run() -> None:
+    with pytest.raises(ShapeError, match=r"f\(point\) is array\(\[1., 1.\]\); expected one number: use .sum\(\)"):
+        optimizer_race(lambda w: w * w, [1.0, 1.0], {"a": lambda p: optim.SGD(p)})
+    with pytest.raises(DtypeError, match="'a' made 3, not an optimizer"):
+        optimizer_race(bowl, [1.0, 1.0], {"a": lambda p: 3})
+
+
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r'pip install "minigrad-engine\[plot\]"'):

@@ -146,9 +146,13 @@ def optimizer_race(
     def height(x: Any) -> float:
         with no_grad(), np.errstate(all="ignore"):
             out = f(np.array(x))
-        return float(out.data if isinstance(out, Value) else out)
+        number = np.asarray(out.data if isinstance(out, Value) else out)
+        if number.shape != () or number.dtype.kind not in "fiu":
+            raise ShapeError(f"optimizer_race: f(point) is {number!r:.60}; expected one number: use .sum().")
+        return float(number)
 
-    paths = {name: run(f, point, x, steps) if callable(x) else known(name, x) for name, x in racers.items()}
+    height(point)
+    paths = {name: run(name, f, point, x, steps) if callable(x) else known(name, x) for name, x in racers.items()}
     ends = {name: height(path[-1]) for name, path in paths.items()}
     inside = np.vstack([point - 1e-3, point + 1e-3, *[p for name, p in paths.items() if ends[name] <= height(p[0])]])
     low, high = inside.min(axis=0), inside.max(axis=0)
@@ -173,10 +177,12 @@ def optimizer_race(
     return figure
 
 
-def run(f: Callable[[Any], Any], start: Any, make: Callable[[list[Value]], Any], steps: int) -> Any:
+def run(name: str, f: Callable[[Any], Any], start: Any, make: Callable[[list[Value]], Any], steps: int) -> Any:
     """The path (k + 1, 2) of an optimiser, up to `steps` or to where it is no longer finite."""
     w = Value(start.copy())
     optimizer, path = make([w]), [start]
+    if not hasattr(optimizer, "step"):
+        raise DtypeError(f"optimizer_race: {name!r} made {optimizer!r:.60}, not an optimizer of the parameters given.")
 
     def closure() -> Any:
         optimizer.zero_grad()
