@@ -200,6 +200,12 @@ def test_a_race_goes_on_where_one_overflows_and_with_closures() -> None:
     assert abs(axes.lines[1].get_xydata()[-1]).max() < 1e-6
 
 
+@pytest.mark.parametrize(("lr", "width"), [(1.0, 2.6), (0.0, 3e-4)])
+def test_a_race_that_nobody_wins_has_a_picture_too(lr: float, width: float) -> None:
+    axes = optimizer_race(bowl, [1.0, 1.0], {"a": lambda p: optim.SGD(p, lr)}, steps=3).axes[0]
+    assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(width)
+
+
 def test_a_race_draws_into_given_axes_and_leaves_the_start_alone() -> None:
     from matplotlib.figure import Figure
 
@@ -229,6 +235,8 @@ def test_a_race_refuses_what_it_cannot_draw(start: Any, racers: Any, error: type
 def test_a_race_refuses_what_it_cannot_run() -> None:
     with pytest.raises(ShapeError, match=r"f\(point\) is array\(\[1., 1.\]\); expected one number: use .sum\(\)"):
         optimizer_race(lambda w: w * w, [1.0, 1.0], {"a": lambda p: optim.SGD(p)})
+    with pytest.raises(MinigradError, match="is nan: start where it is finite"):
+        optimizer_race(lambda w: mg.log(w).sum(), [-1.0, 1.0], {"a": lambda p: optim.SGD(p)})
     with pytest.raises(DtypeError, match="'a' made 3, not an optimizer"):
         optimizer_race(bowl, [1.0, 1.0], {"a": lambda p: 3})
 

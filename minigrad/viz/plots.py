@@ -135,7 +135,7 @@ def optimizer_race(
     of a list of parameters, `lambda p: optim.Adam(p, lr=0.1)`, which takes `steps` steps; or a path (k, 2), as
     `optimize.newton(f, start).path`.  The legend says where f ended and after how many steps.  A path that ends higher
     than it started is drawn to where it leaves the picture of the others.  Draws into `ax` if given.  Raises
-    `ShapeError` or `DtypeError` for what doesn't fit.
+    `ShapeError` or `DtypeError` for what doesn't fit, `MinigradError` where f(start) is not finite.
     """
     point, steps = np.array(to_data(start), float), whole("optimizer_race: steps", steps, least=0)
     if point.shape != (2,) or not np.isfinite(point).all():
@@ -151,12 +151,14 @@ def optimizer_race(
             raise ShapeError(f"optimizer_race: f(point) is {number!r:.60}; expected one number: use .sum().")
         return float(number)
 
-    height(point)
+    if not np.isfinite(height(point)):
+        raise MinigradError(f"optimizer_race: f(start) is {height(point)}: start where it is finite.")
     paths = {name: run(name, f, point, x, steps) if callable(x) else known(name, x) for name, x in racers.items()}
     ends = {name: height(path[-1]) for name, path in paths.items()}
-    inside = np.vstack([point - 1e-3, point + 1e-3, *[p for name, p in paths.items() if ends[name] <= height(p[0])]])
+    lower = [path for name, path in paths.items() if ends[name] <= height(path[0])]
+    inside = np.vstack([point, *(lower or [point - 1.0, point + 1.0])])
     low, high = inside.min(axis=0), inside.max(axis=0)
-    margin = 0.15 * np.maximum(high - low, 0.3 * (high - low).max())
+    margin = 0.15 * np.maximum(high - low, max(0.3 * (high - low).max(), 1e-3))
     low, high = low - margin, high + margin
 
     figure = new_figure(width=6.0) if ax is None else ax.figure
