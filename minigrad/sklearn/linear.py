@@ -25,17 +25,6 @@ def positive(name: str, x: Any) -> Any:
     return x
 
 
-def lbfgs(parameters: list[Any], max_iter: int, tolerance_grad: float) -> optim.LBFGS:
-    """L-BFGS that goes on until the slopes are small: the estimators have stopping rules of their own."""
-    return optim.LBFGS(
-        parameters,
-        max_iter=max_iter,
-        tolerance_grad=tolerance_grad,
-        tolerance_change=1e-12,
-        line_search_fn="strong_wolfe",
-    )
-
-
 class SoftmaxRegression(Probabilities, ScoreClassifier):
     """Multinomial logistic regression: the W and b that minimise ½ ‖W‖² + C Σ cross-entropy(softmax(W x + b), label).
 
@@ -64,7 +53,9 @@ class SoftmaxRegression(Probabilities, ScoreClassifier):
         X, labels = self.check_data(X, y)
         self.model_ = nn.Linear(X.shape[1], len(self.classes_), rng=0)
         weight, bias = [zeros_(p) for p in self.model_.parameters()]
-        optimizer = lbfgs([weight, bias], max_iter, tol)
+        optimizer = optim.LBFGS(
+            [weight, bias], max_iter=max_iter, tolerance_grad=tol, tolerance_change=1e-16, line_search_fn="strong_wolfe"
+        )
 
         def objective() -> Any:
             optimizer.zero_grad()
@@ -135,7 +126,10 @@ class LinearSVC(ScoreClassifier):
         signs = signs if len(self.classes_) > 2 else signs[:, 1:]
         self.model_ = nn.LinearSVM(X.shape[1], signs.shape[1], rng=0)
         parameters = [zeros_(p) for p in self.model_.parameters()]
-        optimizer = lbfgs(parameters, 20, tolerance_grad=0.0)
+        options: dict[str, Any] = dict(
+            max_iter=20, tolerance_grad=0.0, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+        )
+        optimizer = optim.LBFGS(parameters, **options)
 
         def objective(rounding: float) -> Any:
             cost = self.cost(shortfall(self.model_(X), signs, self.multi_class), rounding)
@@ -161,7 +155,7 @@ class LinearSVC(ScoreClassifier):
             if self.objective_ - bound <= tol * self.objective_:
                 break
             if iterations < 20:  # stuck: what it remembers is of a wider corner
-                optimizer = lbfgs(parameters, 20, tolerance_grad=0.0)
+                optimizer = optim.LBFGS(parameters, **options)
             if slope < self.objective_ - lower:  # what is missing is mostly the rounding's
                 width *= 0.3
         else:

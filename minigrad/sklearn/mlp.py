@@ -159,7 +159,7 @@ class MLPClassifier(Probabilities, ScoreClassifier, MLP):
 
 
 class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]
-    """A multilayer perceptron for numbers: an `nn.MLP` trained by half the mean squared error.
+    """A multilayer perceptron for numbers: an `nn.MLP` trained by half the squared error of a row.
 
     Parameters, training and what `fit` sets are those of `MLPClassifier`, but for `classes_`; early stopping looks at
     the loss of the held-back rows.  y may have several columns.  Scale y, too, where it is far from 1
@@ -191,5 +191,5 @@ class MLPRegressor(RegressorMixin, MLP):  # type: ignore[misc]
 
 
 def half_squared_error(out: Any, targets: Any) -> Any:
-    """Half the mean squared error, as in scikit-learn: its slope is the error itself."""
-    return 0.5 * functional.mse_loss(out, targets)
+    """½ ‖error‖² of a row, its mean over the batch: the slope is the error itself, however many outputs there are."""
+    return 0.5 * targets.shape[1] * functional.mse_loss(out, targets)
