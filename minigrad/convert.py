@@ -45,7 +45,7 @@ def to_constant(x: Any, dtype: Any) -> Any:
 
 def is_float(dtype: Any) -> bool:
     try:
-        return np.dtype(dtype) in (FLOAT64, FLOAT32)
+        return dtype is not None and np.dtype(dtype) in (FLOAT64, FLOAT32)
     except TypeError:  # not the name of a dtype
         return False
 

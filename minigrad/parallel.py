@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import zlib
 from collections.abc import Iterable, Iterator
@@ -335,6 +336,7 @@ def end_together(comm: Any) -> None:
     def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, where))
         print(f"rank {comm.rank} of {comm.size} failed, and all ranks end:\n{text}", file=sys.stderr, flush=True)
+        time.sleep(0.5)  # mpiexec drops what it has not read by then
         comm.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     hook.ends_all_ranks = True  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from .convert import describe, shape_of
 from .errors import CheckpointError, ShapeError
 from .random import generator
 
-__all__ = ["ACTIVATIONS", "Standardized", "build", "input_shape", "rebuild"]
+__all__ = ["Standardized", "build", "input_shape", "rebuild"]
 
 ACTIVATIONS: dict[str, Any] = {
     "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh,

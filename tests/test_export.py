@@ -147,6 +147,7 @@ def test_a_function_with_masks_sorting_and_several_results(tmp_path, rng):
     made = export.onnx(f, (rng.normal(size=(3, 4)), rng.normal(size=(3, 4))), tmp_path / "a.onnx")
     assert made.fixed == ""
     assert list(made.outputs) == ["z", "sorted", "best", "mask", "first"]
+    assert np.array_equal(constants(tmp_path / "a.onnx")["w"], w.data)
     x, y = rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
     model = ReferenceEvaluator(onnx.load(tmp_path / "a.onnx"))
     for (name, ours), other in zip(f(x, y).items(), model.run(None, {"x": x, "y": y}), strict=True):

@@ -87,6 +87,15 @@ def test_what_the_format_cannot_hold_is_named_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_structure_that_nobody_could_read_is_not_written(tmp_path, monkeypatch):
+    mg.save(tmp_path / "a.safetensors", {"old": 1})
+    monkeypatch.setattr("minigrad.io.tensors.MOST", 1000)
+    with pytest.raises(errors.CheckpointError, match="put numbers in arrays"):
+        mg.save(tmp_path / "a.safetensors", {"numbers": list(range(1000))})
+    assert mg.load(tmp_path / "a.safetensors") == {"old": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     mg.save(tmp_path / "a.safetensors", {"x": A})
     monkeypatch.setitem(__import__("sys").modules, "safetensors", None)

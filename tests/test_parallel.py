@@ -46,7 +46,9 @@ def start(ranks: int, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PRTE_MCA_rmaps_default_mapping_policy"):
         environment.setdefault(name, ":oversubscribe" if "policy" in name else "1")  # Open MPI, in a container
     command = [mpiexec(), "-n", str(ranks), sys.executable, *arguments]
-    pipes: Any = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
+    pipes: Any = dict(
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
     return subprocess.Popen(command, **pipes)
 
 

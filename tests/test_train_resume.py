@@ -624,6 +624,38 @@ def test_data_that_deal_another_number_of_batches_than_they_say(says, text):
         train.fit(**small(data=Wrong()))
 
 
+class Jitter:
+    def __init__(self):
+        self.rng = np.random.default_rng(1)
+
+    def __call__(self, X, rng):
+        return X + self.rng.standard_normal(X.shape)
+
+    def method(self, X, rng):
+        return self(X, rng)
+
+
+def closure():
+    own = np.random.default_rng(1)
+    return lambda X, rng: X + own.standard_normal(X.shape)
+
+
+@pytest.mark.parametrize("make", [Jitter, lambda: Jitter().method, closure])
+def test_a_transform_with_a_generator_of_its_own(tmp_path, make):
+    def parts():
+        return small(data=data.DataLoader(*blobs(), batch_size=16, shuffle=True, rng=0, transform=make()))
+
+    whole = parts()
+    expected = train.fit(**whole)
+    run = train.steps(**parts())
+    for _ in range(4):
+        next(run)
+    train.save_run(tmp_path / "a.npz", run)
+    again = parts()
+    assert train.fit(**again, resume=tmp_path / "a.npz").epochs == expected.epochs
+    assert same(whole["model"].state_dict(), again["model"].state_dict())
+
+
 def test_a_loader_of_ones_own_that_draws_from_a_generator_continues_to_the_bit(tmp_path):
     class Noise:
         def __init__(self):

@@ -151,7 +151,7 @@ class Watch:
         if step is None:
             base = getattr(raw(x), "base", None)
             same = [x, raw(x)] if base is None or base.size != raw(x).size else [x, raw(x), base]  # in another shape
-            name = next((self.names[id(y)] for y in same if id(y) in self.names), "")
+            name = next((self.names[id(y)] for y in same if id(y) in self.names), getattr(x, "label", ""))
             step = Step("parameter" if name else "constant", out=raw(x), label=name)
             self.keep(x, step)
         return step

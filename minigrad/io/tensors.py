@@ -16,6 +16,7 @@ __all__ = ["checked", "read", "write"]
 
 STRUCTURE = "minigrad"
 REMEDY = ""
+MOST = 50_000_000  # letters: the package reads headers of up to 100 MB
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "C64": "<c8",
@@ -39,12 +40,14 @@ def checked(arrays: dict[str, Any]) -> dict[str, Any]:
     for name, x in arrays.items():
         if x.dtype.newbyteorder("<") not in names:
             raise CheckpointError(f"save: {name} is {x.dtype}, which a .safetensors file can't hold; .npz can.")
-    return {name: np.array(x, x.dtype.newbyteorder("<"), order="C") for name, x in arrays.items()}
+    return {name: np.asarray(x, x.dtype.newbyteorder("<"), order="C") for name, x in arrays.items()}
 
 
 def write(file: BinaryIO, structure: str, arrays: dict[str, Any]) -> None:
     from safetensors.numpy import save
 
+    if len(structure) > MOST:
+        raise CheckpointError("save: too many numbers and texts for a .safetensors file: put numbers in arrays, or .npz.")
     file.write(save(arrays, metadata={STRUCTURE: structure}))
 
 
@@ -64,7 +67,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def to_array(name: str, dtype: str, shape: list[int], data: Any) -> Any:
-    data = bytearray(data)  # so that the array is writeable
+    data = data if isinstance(data, bytearray) else bytearray(data)  # so that the array is writeable
     if dtype == "BF16":  # the upper half of a float32
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
     if dtype not in DTYPES:

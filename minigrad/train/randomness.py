@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,10 @@ KINDS = (np.random.Generator, np.random.RandomState)
 
 
 def generators(parts: dict[str, Any]) -> dict[str, Any]:
-    """The default generator, and those among the attributes of the parts and of the layers of modules, by name.
+    """The default generator and those that the parts have, by name.
+
+    Looked through are the attributes of the parts, of the layers of modules and of objects whose methods are parts,
+    and the variables that functions take from outside.
 
     >>> from minigrad import nn
     >>> [*generators({"model": nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5, rng=0))})]
@@ -27,10 +32,19 @@ def generators(parts: dict[str, Any]) -> dict[str, Any]:
         for path, owner in part.named_modules(name) if isinstance(part, Module) else [(name, part)]:
             if isinstance(owner, KINDS):
                 found[path] = owner
-            for attribute, x in getattr(owner, "__dict__", {}).items():
+            for attribute, x in variables(owner).items():
                 if isinstance(x, KINDS):
                     found[f"{path}.{attribute}"] = x
     return found
+
+
+def variables(owner: Any) -> dict[str, Any]:
+    if isinstance(owner, MethodType):
+        return variables(owner.__func__) | variables(owner.__self__)
+    if isinstance(owner, FunctionType):
+        scope = inspect.getclosurevars(owner)
+        return {**scope.globals, **scope.nonlocals}
+    return getattr(owner, "__dict__", {})
 
 
 def states(found: dict[str, Any]) -> list[dict[str, Any]]:
