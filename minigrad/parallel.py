@@ -336,8 +336,12 @@ def end_together(comm: Any) -> None:
     def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, where))
         print(f"rank {comm.rank} of {comm.size} failed, and all ranks end:\n{text}", file=sys.stderr, flush=True)
-        time.sleep(0.5)  # mpiexec drops what it has not read by then
-        comm.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
+        code = 130 if issubclass(kind, KeyboardInterrupt) else 1
+        last = threading.Timer(5.0, os._exit, [code])  # should Abort itself hang
+        last.daemon = True
+        last.start()
+        time.sleep(0.5 if comm.rank == 0 else 1.0)  # mpiexec drops what it has not read by then; one aborts, not all
+        comm.Abort(code)
 
     hook.ends_all_ranks = True  # type: ignore[attr-defined]
     sys.excepthook = hook
