@@ -230,12 +230,11 @@ def to_numpy(x):
     return x.numpy().copy() if isinstance(x, torch.Tensor) else x
 
 
-@pytest.mark.parametrize("maximize", [False, True])
-@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize(("foreach", "maximize"), [(False, False), (True, True)])
 @every_optimiser
 def test_pytorchs_state_continues_here(name, settings, foreach, maximize, rng):
-    """Its `state_dict()`, tensors as arrays and nothing else changed, in an optimiser that was made with defaults."""
-    ours, theirs, a, b = pair(name, settings, [rng.normal(size=3), rng.normal(size=(2, 2)), 1.5])
+    """Its `state_dict()`, tensors as arrays and nothing else changed, in an optimiser made with defaults."""
+    ours, theirs, *_ = pair(name, settings, [rng.normal(size=3), rng.normal(size=(2, 2)), 1.5])
     b = getattr(torch.optim, name)(theirs, **settings, foreach=foreach, maximize=maximize)
     gradients = [[rng.normal(size=p.shape) for p in ours] for _ in range(20)]
     for step, gs in enumerate(gradients):
