@@ -1,9 +1,9 @@
 """What the checkpoint of a training run holds beside its weights, and the model that it stands for.
 
-    {"architecture": {"model": "mlp", "sizes": [64, 32, 10], "activation": "relu"},   how to build it
-     "model": model.state_dict(),                                                      its weights
-     "inputs": {"mean": ..., "std": ...},         what was taken off the data, and divided by (optional)
-     "classes": ["cat", "dog"]}                   names of the outputs (optional)
+{"architecture": {"model": "mlp", "sizes": [64, 32, 10], "activation": "relu"},   how to build it
+ "model": model.state_dict(),                                                      its weights
+ "inputs": {"mean": ..., "std": ...},         what was taken off the data, and divided by (optional)
+ "classes": ["cat", "dog"]}                   names of the outputs (optional)
 """
 
 from __future__ import annotations

@@ -97,6 +97,14 @@ def test_parameters_have_their_names_of_state_dict(tmp_path, rng):
     assert "Gather" not in used
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_constant_is_used(tmp_path, rng, dtype):
+    export.onnx(cnn(dtype), rng.normal(size=(2, 1, 8, 8)).astype(dtype), tmp_path / "a.onnx")
+    used = {name for node in onnx.load(tmp_path / "a.onnx").graph.node for name in node.input}
+    assert set(constants(tmp_path / "a.onnx")) <= used
+    assert {x.dtype for x in constants(tmp_path / "a.onnx").values()} == {np.dtype(dtype), np.dtype(np.int64)}
+
+
 def test_results_that_are_inputs_constants_or_the_same(tmp_path, rng):
     def f(x):
         y = x.exp()

@@ -61,6 +61,8 @@ def deliver(op: Writer, outputs: dict[str, str]) -> None:
     for node in op.nodes:
         for ends in (node.input, node.output):
             ends[:] = [names.get(wire, wire) for wire in ends]
+    used = {name for node in op.nodes for name in node.input}
+    op.constants = {name: array for name, array in op.constants.items() if name in used}
 
 
 def outputs_of(tree: Any) -> dict[str, Step]:

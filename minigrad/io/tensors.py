@@ -47,7 +47,7 @@ def write(file: BinaryIO, structure: str, arrays: dict[str, Any]) -> None:
     from safetensors.numpy import save
 
     if len(structure) > MOST:
-        raise CheckpointError("save: too many numbers and texts for a .safetensors file: put numbers in arrays, or .npz.")
+        raise CheckpointError("save: too much text for a .safetensors file: put numbers in arrays, or use .npz.")
     file.write(save(arrays, metadata={STRUCTURE: structure}))
 
 
