@@ -1,4 +1,4 @@
-"""What CS231n's notebooks and case study print (SOURCES section 3), where it isn't an array of a layer, loss or rule.
+"""What CS231n's notebooks and case study print, where it isn't an array of a layer, loss or rule (sources, section 3).
 
 Arrays of layers and losses are in test_nn.py, test_nn_modules.py and test_losses.py, those of optimisers in
 test_optim.py and test_optim_rows.py.  The marks of CIFAR-10 models need its images, which are not shipped.
