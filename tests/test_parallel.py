@@ -200,6 +200,32 @@ def test_the_benchmark_compares_like_with_like(tmp_path: Path) -> None:
     assert code == 0, out + err
 
 
+def test_a_line_search_finds_the_same_steps(tmp_path: Path) -> None:
+    """Each rank would search by its own rows' loss, and take a number of steps of its own: average() is the same."""
+    script = """
+        import numpy as np
+        from minigrad import data, nn, optim, parallel
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(31, 3)), rng.normal(size=(31, 1))
+        model, loss = nn.MLP([3, 8, 1], rng=0), nn.MSELoss()
+        ranks = parallel.DataParallel(model)
+        lbfgs = optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe", max_iter=5)
+        for rows, targets in ranks.shard(data.DataLoader(X, y, batch_size=31)):
+            def closure():
+                lbfgs.zero_grad()
+                value = loss(model(rows), targets)
+                value.backward()
+                ranks.average_gradients()
+                return ranks.average(value.item())
+            lbfgs.step(closure)
+        if ranks.rank == 0:
+            print(float(loss(model(X), y)))
+    """
+    found = [run(ranks, script, tmp_path) for ranks in (1, 2)]
+    assert [code for code, _, _ in found] == [0, 0], found
+    assert float(found[1][1]) == pytest.approx(float(found[0][1]), rel=1e-9)
+
+
 # -------------------------------------------------------------------------------------- one communicator, no processes
 class Pair:
     """Rank 0 or 1 of two, whose other half always says what it was given: no process needed."""
