@@ -188,8 +188,9 @@ def test_a_perceptron_takes_scikit_learns_steps(kind: str, activation: str) -> N
     np.testing.assert_allclose(end.predict(X[:9]), oracle.predict(X[:9]), rtol=1e-9)
 
 
-@pytest.mark.parametrize("activation", [*ACTIVATIONS])
-@pytest.mark.parametrize("solver", [*SOLVERS])
+@pytest.mark.parametrize(
+    ("solver", "activation"), [*[("adam", name) for name in ACTIVATIONS], *[(name, "tanh") for name in SOLVERS]]
+)
 def test_every_solver_and_activation_learns(solver: str, activation: str) -> None:
     X, y = scaled("iris")
     rate = {"adadelta": 1.0, "adagrad": 0.05, "radam": 0.03}.get(solver, 0.01)
@@ -226,7 +227,11 @@ def test_early_stopping_keeps_the_epoch_that_was_best_on_held_back_rows() -> Non
         (16,), learning_rate_init=0.01, early_stopping=True, n_iter_no_change=5, tol=0.0, random_state=0, max_iter=500
     ).fit(X, y)
     watched = mlp.history_["val_accuracy"]
-    assert mlp.n_iter_ == len(watched) == np.argmax(watched) + 1 + 5
+    best = int(np.argmax(watched)) + 1
+    assert mlp.n_iter_ == len(watched) == best + 5
+    with pytest.warns(ConvergenceWarning):
+        until_then = clone(mlp).set_params(max_iter=best).fit(X, y)
+    assert np.array_equal(mlp.coefs_[0], until_then.coefs_[0])
     X, y = scaled("diabetes")
     regressor = MLPRegressor((16,), early_stopping=True, learning_rate_init=0.01, random_state=0, max_iter=500)
     y = (y - y.mean()) / y.std()
@@ -264,7 +269,7 @@ def digits(seed: int) -> list[Any]:
     ids=["LinearSVC", "SoftmaxRegression", "MLPClassifier"],
 )
 def test_digits(model: Any, least: float, seed: int) -> None:
-    """On a fifth held back; over the six splits: SVM 0.953 to 0.975, softmax 0.964 to 0.975, MLP 0.972 to 0.986."""
+    """On a fifth held back; over the six splits: SVM 0.953 to 0.975, softmax 0.958 to 0.972, MLP 0.972 to 0.983."""
     X, X_test, y, y_test = digits(seed)
     pipeline = make_pipeline(MinMaxScaler(), model)
     assert pipeline.fit(X, y).score(X_test, y_test) >= least
