@@ -1,9 +1,12 @@
 """What the checkpoint of a training run holds beside its weights, and the model that it stands for.
 
-{"architecture": {"model": "mlp", "sizes": [64, 32, 10], "activation": "relu"},   how to build it
- "model": model.state_dict(),                                                      its weights
- "inputs": {"mean": ..., "std": ...},         what was taken off the data, and divided by (optional)
- "classes": ["cat", "dog"]}                   names of the outputs (optional)
+    {"architecture": {"model": "mlp", "sizes": [64, 32, 10], "activation": "relu"},
+     "model": model.state_dict(),
+     "inputs": {"mean": ..., "std": ...},
+     "classes": ["cat", "dog"]}
+
+`build` takes the architecture, `rebuild` all of it.  "inputs" is what was taken off the data, and what they were
+divided by; "classes" are the names of the outputs.  Both may be missing.
 """
 
 from __future__ import annotations

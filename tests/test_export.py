@@ -105,6 +105,16 @@ def test_every_constant_is_used(tmp_path, rng, dtype):
     assert {x.dtype for x in constants(tmp_path / "a.onnx").values()} == {np.dtype(dtype), np.dtype(np.int64)}
 
 
+def test_the_same_array_by_another_name_is_the_input(tmp_path, rng):
+    def f(x):
+        return mg.Value(x.data) * 2.0 + x.detach() + mg.sin(np.asarray(x.data)) + mg.exp(x.data[:])
+
+    made = export.onnx(f, rng.normal(size=(2, 3)), tmp_path / "a.onnx")
+    assert made.fixed == ""
+    x = rng.normal(size=(5, 3))
+    np.testing.assert_allclose(theirs(tmp_path / "a.onnx", x), 3.0 * x + np.sin(x) + np.exp(x), atol=1e-14)
+
+
 def test_results_that_are_inputs_constants_or_the_same(tmp_path, rng):
     def f(x):
         y = x.exp()

@@ -160,8 +160,9 @@ def evaluation(f: Any) -> Iterator[None]:
 # ----------------------------------------------------------------------------------------------------------- the proofs
 def of_any_size(f: Callable[..., Any], writer: Writer, inputs: dict[str, Any]) -> tuple[Any, str]:
     """A model for batches of any size, or None and why there is none: runs at several sizes give different files."""
-    if len({x.shape[:1] for x in inputs.values()}) != 1 or () in {x.shape for x in inputs.values()}:
-        return None, "the first axes of the inputs differ"
+    first = {x.shape[:1] for x in inputs.values()}
+    if len(first) != 1 or () in first:
+        return None, "an input is a single number" if () in first else "the first axes of the inputs differ"
     n = len(next(iter(inputs.values())))
     if n == 0:
         return None, "the example is empty"

@@ -76,8 +76,8 @@ def arguments(inputs: dict[str, Any]) -> list[Any]:
 class Watch:
     def __init__(self, names: dict[int, str], wanted: Mapping[str, Test]) -> None:
         self.names, self.wanted = names, wanted
-        self.steps: dict[int, Step] = {}  # what is known about an object, by its id ...
-        self.kept: list[Any] = []  # ... which no other object may get
+        self.steps: dict[Any, Step] = {}  # by `identity` of a Value or array, which no other can get ...
+        self.kept: list[Any] = []  # ... because these stay alive
         self.order: list[Step] = []
         self.escaped: list[str] = []  # gates whose results can't be followed: True is the same object everywhere
         self.given: dict[FrameType, dict[str, Any]] = {}
@@ -89,7 +89,7 @@ class Watch:
         elif event == "return":
             if code is GATE and result is not None:
                 self.note_gate(frame.f_locals, result)
-            elif code in SHORT and isinstance(result, Value) and id(result) not in self.steps:
+            elif code in SHORT and isinstance(result, Value) and identity(result) not in self.steps:
                 here = frame.f_locals
                 if "gate" in here:
                     wires = (here["a"], here["b"]) if "b" in here else (here["a"],)
@@ -104,9 +104,9 @@ class Watch:
 
     def note_gate(self, here: dict[str, Any], result: Any) -> None:
         gate, inputs, wires = here["self"], here["inputs"], here["wires"]
-        numbers = [x for x in (*inputs, *here["params"].values()) if self.known(x)]
-        if not numbers and not isinstance(result, (Value, tuple)):
-            return  # on raw numbers that nobody watches
+        watched = [x for x in (*inputs, *here["params"].values()) if isinstance(x, Value) or self.known(x)]
+        if not watched and not isinstance(result, (Value, tuple)):
+            return  # on raw numbers that come from nowhere
         if not isinstance(result, (Value, np.ndarray, tuple)):
             self.escaped.append(gate.name)
         listed = gate.arity is None and gate.differentiable
@@ -128,11 +128,14 @@ class Watch:
     def keep(self, x: Any, step: Step) -> None:
         for y in (x, raw(x)):
             if isinstance(y, (Value, np.ndarray)):
-                self.steps[id(y)] = step
+                self.steps[identity(y)] = step
                 self.kept.append(y)
 
-    def known(self, x: Any) -> bool:
-        return isinstance(x, (Value, np.ndarray)) and (id(x) in self.steps or isinstance(x, Value))
+    def known(self, x: Any) -> Step | None:
+        """The step that made a `Value` or array, or the array in it."""
+        if not isinstance(x, (Value, np.ndarray)):
+            return None
+        return self.steps.get(identity(x)) or (self.known(x.data) if isinstance(x, Value) else None)
 
     def found(self, x: Any) -> Any:
         """Parameters, with a `Step` in the place of an array that one has made."""
@@ -140,21 +143,27 @@ class Watch:
             return tuple([self.found(y) for y in x])
         if isinstance(x, dict):
             return {name: self.found(y) for name, y in x.items()}
-        return self.steps[id(x)] if self.known(x) and id(x) in self.steps else x
+        return self.known(x) or x
 
     def step(self, x: Any) -> Any:
         """The step that made `x`; a parameter or constant if none did."""
         if not isinstance(x, (Value, np.ndarray)):
             number = isinstance(x, (bool, int, float, np.generic))
             return Step("constant", out=x) if number else np.asarray(x) if isinstance(x, list) else x
-        step = self.steps.get(id(x)) or self.steps.get(id(raw(x)))
-        if step is None:
+        if (step := self.known(x)) is None:
             base = getattr(raw(x), "base", None)
             same = [x, raw(x)] if base is None or base.size != raw(x).size else [x, raw(x), base]  # in another shape
             name = next((self.names[id(y)] for y in same if id(y) in self.names), getattr(x, "label", ""))
             step = Step("parameter" if name else "constant", out=raw(x), label=name)
             self.keep(x, step)
         return step
+
+
+def identity(x: Any) -> Any:
+    """What tells a `Value` or array from all others; a view of the same numbers in the same order is the same array."""
+    if isinstance(x, Value):
+        return id(x)
+    return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype.str
 
 
 def raw(x: Any) -> Any:
