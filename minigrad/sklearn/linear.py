@@ -125,6 +125,14 @@ class LinearSVC(ScoreClassifier):
         signs = np.where(labels[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)  # (n, classes)
         signs = signs if len(self.classes_) > 2 else signs[:, 1:]
         self.model_ = nn.LinearSVM(X.shape[1], signs.shape[1], rng=0)
+        self.minimize(X, signs, C, tol, max_iter)
+        self.coef_, self.intercept_ = [p.data.copy() for p in self.model_.parameters()]
+        short = shortfall(self.model_.scores(X), signs, self.multi_class)
+        self.support_ = np.flatnonzero(np.any(short > -1e-2, axis=1))
+        return self
+
+    def minimize(self, X: Any, signs: Any, C: float, tol: float, max_iter: int) -> None:
+        """Move `model_` to where the objective is proven to be within the fraction `tol` of the minimum."""
         parameters = [zeros_(p) for p in self.model_.parameters()]
         options: dict[str, Any] = dict(
             max_iter=20, tolerance_grad=0.0, tolerance_change=1e-12, line_search_fn="strong_wolfe"
@@ -164,15 +172,12 @@ class LinearSVC(ScoreClassifier):
                 f"at most {self.objective_ - bound:.2g} above the minimum, more than the fraction tol={tol}. Scale the "
                 "data (StandardScaler), lower C, or raise max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         optimizer.zero_grad()
-        self.coef_, self.intercept_ = [p.data.copy() for p in parameters]
-        short = shortfall(self.model_.scores(X), signs, self.multi_class)
-        self.support_ = np.flatnonzero(np.any(short > -1e-2, axis=1))
-        return self
 
     def check_options(self) -> None:
+        """`ValueError` for a loss or a way with several classes that there is not."""
         options = {"loss": ("hinge", "squared_hinge"), "multi_class": ("ovr", "weston_watkins", "crammer_singer")}
         for name, known in options.items():
             if getattr(self, name) not in known:
