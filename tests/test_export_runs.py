@@ -70,7 +70,7 @@ def test_the_command_as_a_process(tmp_path, rng):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"architecture": {"model": "forest"}}, r"models are mlp, svm, softmax and cnn"),
+        ({"architecture": {"model": "forest"}}, r"models are mlp, svm, softmax, linear and cnn"),
         ({"architecture": {"model": "mlp", "sizes": [4, 8, 3], "activation": "step"}}, r"step.*activations relu"),
         ({"architecture": {"model": "svm", "sizes": [4]}}, "architecture"),
         ({"architecture": {"model": "mlp", "sizes": "4,8"}}, "architecture"),

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from . import nn
-from .convert import describe, shape_of
-from .errors import CheckpointError, ShapeError
-from .random import generator
+from .. import nn
+from ..convert import describe, shape_of
+from ..errors import CheckpointError, ShapeError
+from ..random import generator
 
 __all__ = ["Standardized", "build", "input_shape", "rebuild"]
 
@@ -35,6 +35,7 @@ def build(architecture: dict[str, Any], *, dtype: Any = np.float64, rng: Any = N
     * {"model": "mlp", "sizes": [inputs, hidden, ..., outputs], "activation": "relu"}
     * {"model": "svm", "sizes": [inputs, outputs]}: `nn.LinearSVM`
     * {"model": "softmax", "sizes": [inputs, classes]}: `nn.Linear`, whose scores go to a cross entropy
+    * {"model": "linear", "sizes": [inputs, 1]}: `nn.Linear`, for a quantity
     * {"model": "cnn", "image": [channels, height, width], "channels": [16, 32], "kernel": 3, "activation": "relu",
       "outputs": 10}: convolutions that keep the size, each with an activation and 2 by 2 max pooling, and a `Linear`
 
@@ -56,11 +57,11 @@ def build(architecture: dict[str, Any], *, dtype: Any = np.float64, rng: Any = N
         sizes = list(architecture["sizes"])
         if kind == "mlp":
             return nn.MLP(sizes, ACTIVATIONS[architecture.get("activation", "relu")], dtype=dtype, rng=rng)
-        layer: type[nn.Module] = {"svm": nn.LinearSVM, "softmax": nn.Linear}[kind]
+        layer: type[nn.Module] = {"svm": nn.LinearSVM, "softmax": nn.Linear, "linear": nn.Linear}[kind]
         n_in, n_out = sizes
         return layer(n_in, n_out, dtype=dtype, rng=rng)  # type: ignore[call-arg]
     except (KeyError, TypeError, ValueError) as error:
-        kinds = f"models are mlp, svm, softmax and cnn, activations {', '.join(ACTIVATIONS)}"
+        kinds = f"models are mlp, svm, softmax, linear and cnn, activations {', '.join(ACTIVATIONS)}"
         told = f"{type(error).__name__} {error}"
         raise CheckpointError(f"architecture {architecture!r:.200}: {told}; {kinds}.") from error
 
