@@ -387,7 +387,7 @@ def test_ctrl_c_stops_all_ranks_after_the_same_step(tmp_path: Path, loop: str, t
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         model = nn.Linear(2, 1, rng=0)
         ranks, loss, sgd = parallel.DataParallel(model), nn.MSELoss(), optim.SGD(model.parameters(), lr=1e-9)
-        loader = data.DataLoader(np.ones((400, 2)), np.ones((400, 1)), batch_size=4)
+        loader = data.DataLoader(np.ones((40000, 2)), np.ones((40000, 1)), batch_size=4)
 
         def count():
             global steps
