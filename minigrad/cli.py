@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from . import __version__
 from .errors import MinigradError
+from .runs.command import add_options as add_train_options
+from .runs.command import train as train_run
 
 __all__ = ["info", "main"]
 
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--out", default="demo-out", metavar="DIR", help="the folder for the page (default: %(default)s)")
     check = commands.add_parser("check", help="are the derivatives of gates right? of the catalogue, or of your file")
     check.add_argument("what", nargs="*", metavar="GATE|FILE.py", help="names of gates, files that define some; or all")
+    train = commands.add_parser("train", help="a network, a support vector machine, ..., on a CSV file or a set")
+    add_train_options(train)
     export = commands.add_parser("export", help="a trained model for other programs")
     export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint that a training run left")
     export.add_argument("--onnx", required=True, metavar="MODEL.onnx", help="the ONNX file to write")
@@ -59,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .check.gates import check_gates
 
             return 0 if check_gates(given.what) else 1
+        elif given.command == "train":
+            train_run(given)
         elif given.command == "export":
             from .export import export_checkpoint
 

@@ -6,13 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import nn, optim
 from ..data import load_digits
 from ..train import History, evaluate, fit
 from ..value import no_grad
 from ..viz import plot_history
+from ..viz.images import plot_answers, plot_templates
 from .interrupts import finished
 from .page import Section, Table
 
@@ -63,8 +62,12 @@ def read_digits(folder: Path, quick: bool = False) -> Section:
         )  # fmt: skip
     plot_history(svm_history).savefig(folder / "digits-svm.png", dpi=150)
     plot_history(mlp_history).savefig(folder / "digits-mlp.png", dpi=150)
-    plot_templates(folder / "digits-templates.png", svm)
-    plot_answers(folder / "digits-answers.png", mlp, digits)
+    names = [str(digit) for digit in range(10)]
+    plot_templates(svm.state_dict()["weight"], (8, 8), names).savefig(folder / "digits-templates.png", dpi=150)
+    with no_grad():
+        answers = mlp(digits.X_test).data.argmax(axis=1)
+    shown = plot_answers(digits.X_test, digits.y_test, answers, (8, 8), names)
+    shown.savefig(folder / "digits-answers.png", dpi=150)
     return Section(
         "Reading digits",
         f"{len(digits.X_train)} images of handwritten digits to learn from, {len(digits.X_test)} others held back for "
@@ -78,33 +81,3 @@ def read_digits(folder: Path, quick: bool = False) -> Section:
             ("digits-answers.png", "Validation images and the MLP's answers; mistakes in red, with the right answer."),
         ],
     )
-
-
-def plot_templates(path: Path, svm: Any) -> None:
-    """The weights of each class as an image of 8x8 pixels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 1.4), layout="constrained")
-    limit = abs(svm.weight.data).max()
-    for digit, axes in enumerate(figure.subplots(1, 10)):
-        axes.imshow(svm.weight.data[digit].reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
-        axes.set_title(str(digit))
-        axes.axis("off")
-    figure.savefig(path, dpi=150)
-
-
-def plot_answers(path: Path, model: Any, digits: Any, count: int = 20) -> None:
-    """The first mistakes, and images that were read right, with the model's answers."""
-    from matplotlib.figure import Figure
-
-    with no_grad():
-        answers = model(digits.X_test).data.argmax(axis=1)
-    shown = np.argsort(answers == digits.y_test, kind="stable")[:count]
-    figure = Figure(figsize=(10, 2.9), layout="constrained")
-    for axes, i in zip(figure.subplots(2, count // 2).flat, shown, strict=True):
-        right = answers[i] == digits.y_test[i]
-        axes.imshow(digits.X_test[i].reshape(8, 8), cmap="gray_r")
-        title = f"{answers[i]}" if right else f"read {answers[i]}, is {digits.y_test[i]}"
-        axes.set_title(title, color="black" if right else "#c5221f", fontsize=10)
-        axes.axis("off")
-    figure.savefig(path, dpi=150)

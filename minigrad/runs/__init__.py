@@ -1,5 +1,10 @@
-"""Training runs: what `minigrad train` leaves in a folder, and the model in it."""
+"""Training runs: what `minigrad train` leaves in a folder, and the model in it.
+
+`settings` are the options, `examples` the data, `training` does the work in a `folder`, `report` and `pictures` make
+the page, `predictor` loads the model, `architecture` is how a checkpoint describes it, `command` the command line.
+"""
 
 from .architecture import ACTIVATIONS, Standardized, build, input_shape, rebuild
+from .predictor import Predictor, load
 
-__all__ = ["ACTIVATIONS", "Standardized", "build", "input_shape", "rebuild"]
+__all__ = ["ACTIVATIONS", "Predictor", "Standardized", "build", "input_shape", "load", "rebuild"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .interrupts import first_interrupt
 from .loop import Run, steps
 from .progress import progress
 
-__all__ = ["fit"]
+__all__ = ["finish", "fit"]
 
 PathLike = str | os.PathLike[str]
 
@@ -82,7 +82,23 @@ def fit(
         model, data, loss=loss, optimizer=optimizer, epochs=epochs, validation=validation, callbacks=callbacks, rng=rng,
         scheduler=scheduler, scheduler_per=scheduler_per, clip=clip,
     )  # fmt: skip
-    with first_interrupt() as interrupts, saving(run, checkpoint, resume) as save, progress(run) as show:
+    finish(run, checkpoint, every, resume)
+    if run.history.interrupted and checkpoint is not None and not run.finished:
+        where = f"after step {run.number} of {run.epochs * len(run.data)}" if run.whole else "within a step"
+        print(f"Stopped {where}. To continue, add resume={os.fspath(checkpoint)!r} to the same call.", flush=True)
+    return run.history
+
+
+def finish(
+    run: Run,
+    checkpoint: PathLike | None = None,
+    every: int | None = None,
+    resume: PathLike | None = None,
+    quiet: bool = False,
+) -> None:
+    """Take `run` to its end, or to Ctrl-C, which its history tells."""
+    watched = nullcontext(lambda step: None) if quiet else progress(run)
+    with first_interrupt() as interrupts, saving(run, checkpoint, resume) as save, watched as show:
         try:
             for step in run:
                 show(step)
@@ -98,10 +114,6 @@ def fit(
             run.close()
         if run.whole:
             save()
-    if run.history.interrupted and checkpoint is not None and not run.finished:
-        where = f"after step {run.number} of {run.epochs * len(run.data)}" if run.whole else "within a step"
-        print(f"Stopped {where}. To continue, add resume={os.fspath(checkpoint)!r} to the same call.", flush=True)
-    return run.history
 
 
 @contextmanager

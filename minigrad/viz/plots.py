@@ -264,10 +264,10 @@ def name_mistake(axes: Any, mistake: Any, order: int) -> None:
     axes.annotate(text, place, offset, textcoords="offset points", color="#b00020", bbox=box, zorder=5)
 
 
-def new_figure(width: float = 5.0) -> Any:
+def new_figure(width: float = 5.0, height: float = 4.0) -> Any:
     """A figure of its own, in no global state: nothing to close, and no display needed."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError('plots need matplotlib: pip install "minigrad-engine[plot]"') from error
-    return Figure(figsize=(width, 4.0), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
