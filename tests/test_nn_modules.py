@@ -418,6 +418,8 @@ def test_a_module_that_contains_itself():
     ):
         with pytest.raises(MinigradError, match=r"0\.friends\.0 is a module that contains itself"):
             walk()
+    with pytest.raises(MinigradError, match="is a module that contains itself"):
+        repr(model)
 
 
 def test_a_module_used_twice_is_no_circle():
@@ -497,6 +499,23 @@ def test_a_layer_of_ones_own_is_one_small_class(finite_differences):
     model.load_state_dict({**model.state_dict(), "1.exponent": np.array(2.0)})
     assert power.exponent.item() == 2.0
     assert twin[1].exponent.item() != 2.0
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, momentum=0.9), lambda p: optim.AdamW(p, weight_decay=0.5)])
+def test_a_frozen_part_keeps_its_numbers_whatever_the_optimizer(make):
+    """Also where it is frozen between backward() and step(), and where zero_grad sets zeros."""
+    model = nn.MLP([2, 3, 1], rng=0)
+    optimizer, frozen = make(model.parameters()), model.layers[0]
+    for _ in range(2):
+        (model(np.ones((4, 2))) ** 2).mean().backward()
+        optimizer.step()
+    before = frozen.state_dict()
+    frozen.freeze()
+    for _ in range(3):
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+        (model(np.ones((4, 2))) ** 2).mean().backward()
+    assert all(np.array_equal(before[name], array) for name, array in frozen.state_dict().items())
 
 
 # ----------------------------------------------------------------------------------------------------------- containers

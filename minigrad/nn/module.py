@@ -162,10 +162,11 @@ class Module:
         return self
 
     def freeze(self) -> Module:
-        """Stop gradients at all parameters; `requires_grad_()` lets them learn again.
+        """Stop gradients at all parameters and forget those they have; `requires_grad_()` lets them learn again.
 
         Running statistics are no parameters: those of a frozen `BatchNorm` follow the data until `eval()`.
         """
+        self.zero_grad()  # an optimiser steps by a gradient that is left, and decays what has one
         return self.requires_grad_(False)
 
     # ----------------------------------------------------------------------------------------------- saving and loading
@@ -279,7 +280,10 @@ class Module:
 
     def __repr__(self) -> str:
         children = [(name, x) for name, x in parts(vars(self)) if isinstance(x, Module)]
-        return f"{type(self).__name__}({indented(children) or self.extra_repr()})"
+        try:
+            return f"{type(self).__name__}({indented(children) or self.extra_repr()})"
+        except RecursionError:
+            raise circular(type(self).__name__) from None
 
 
 # -------------------------------------------------------------------------------------------------------------- walking
