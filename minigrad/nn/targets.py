@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import finite, flag, number, whole
-from ..convert import is_value, shape_of
+from ..convert import describe, is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import divide, mean, moveaxis, reshape, select, sum
 
@@ -88,7 +88,11 @@ def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = 
     axis = class_axis(loss, input)
     wanted, classes = without(input, axis), shape[axis]
     if labels.shape != wanted:
-        hint = f"; for one-hot rows use y.argmax(axis={axis})." if labels.shape == shape else "."
+        hint = "."
+        if labels.shape == shape:
+            hint = f"; for one-hot rows use y.argmax(axis={axis})."
+        elif labels.size == np.prod(wanted):
+            hint = f"; use y.reshape({list(wanted)})."
         raise ShapeError(
             f"{loss}: labels have shape {labels.shape}; scores {shape} need {wanted}: one class each{hint}"
         )
@@ -102,7 +106,8 @@ def class_labels(loss: str, input: Any, target: Any, ignore_index: int | None = 
         fit = all_below(labels, classes)
     if not fit:
         wrong = first_outside(labels, range(classes))
-        raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {classes - 1}.")
+        hint = "; for yes or no by one score use binary_cross_entropy_with_logits." if classes == 1 else "."
+        raise ShapeError(f"{loss}: label {wrong}, but the scores have the classes 0 to {classes - 1}{hint}")
     return (labels if labels.size else labels.astype(int)), kept
 
 
@@ -119,17 +124,20 @@ def signs(loss: str, input: Any, target: Any) -> Any:
     if labels.shape != shape:
         raise ShapeError(f"{loss}: scores {shape} and labels {labels.shape} differ; there is one label per score.")
     if labels.dtype.kind not in "iuf" or not np.logical_and.reduce(np.abs(labels) == 1, axis=None):
-        raise DtypeError(f"{loss}: labels are -1 or +1, not {first_outside(labels, (-1, 1))}.")
+        hint = "; for 0 and 1 use 2 * y - 1." if np.isin(labels, (0, 1)).all() else "."
+        raise DtypeError(f"{loss}: labels are -1 or +1, not {first_outside(labels, (-1, 1))}{hint}")
     return labels.astype(getattr(input, "dtype", float), copy=False)
 
 
-def raw_labels(loss: str, labels: Any) -> Any:
+def raw_labels(loss: str, given: Any) -> Any:
     """The labels as an array, unless they are a Value (scores and labels swapped, perhaps) or text."""
-    if is_value(labels):
+    if is_value(given):
         raise DtypeError(f"{loss}: labels are raw class numbers: pass y.data; the order is loss(scores, labels).")
-    labels = np.asarray(labels)
+    labels = np.asarray(given)
     if labels.dtype.kind in "UO" and any([isinstance(label, str) for label in labels.flat[:1]]):
         raise DtypeError(f"{loss}: labels are text; number the classes: np.unique(y, return_inverse=True)[1].")
+    if labels.dtype.kind == "O":
+        raise DtypeError(f"{loss}: labels are {describe(given)}, not class numbers.")
     return labels
 
 
@@ -141,12 +149,13 @@ def first_outside(labels: Any, allowed: Any) -> str:
 # ------------------------------------------------------------------------------------------------- targets and weights
 def like(loss: str, input: Any, target: Any) -> Any:
     """The target, which has the input's shape; a raw one takes its dtype."""
-    have, wanted = shape_of(target), shape_of(input)
+    target = target if is_value(target) else floats(f"{loss}: the target", target, float_type(input))
+    have, wanted = target.shape, shape_of(input)
     if have != wanted:
         same_size = np.prod(have) == np.prod(wanted)
         remedy = f"use target.reshape{wanted}." if same_size else "there is one target for each number."
         raise ShapeError(f"{loss}: input {wanted} and target {have} differ in shape; {remedy}")
-    return target if is_value(target) else floats(f"{loss}: the target", target, float_type(input))
+    return target
 
 
 def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -> Any:
