@@ -126,4 +126,5 @@ def as_options(message: str) -> str:
     """
     message = re.sub(r"\b(ignore)=\[('[^']*'|\"[^\"]*\")\]", r"--\1 \2", message)
     message = re.sub(r"\b(target|task)=('[^']*'|\"[^\"]*\")", r"--\1 \2", message)
-    return re.sub(r"\bheader=True", "--header", message).replace("delimiter= says", "--delimiter says")
+    message = message.replace(", or, if the estimate is wrong, set memory_limit (in bytes)", "")
+    return message.replace("header=True", "--header").replace("delimiter= says", "--delimiter says")

@@ -36,7 +36,7 @@ def learned(model: str, examples: Examples, trained: Predictor, answers: Any) ->
     if examples.image:
         figure = plot_answers(examples.X_held, examples.y_held, answers, examples.image, examples.classes)
         yield figure, "Images held back, as the model reads them; mistakes first, in red."
-    elif examples.classes and examples.X.shape[1] == 2:
+    elif 0 < len(examples.classes) <= len(COLORS) and examples.X.shape[1] == 2:
         yield boundary(model, examples, trained), "The regions of the classes, and the rows held back on top."
     elif not examples.classes:
         caption = (

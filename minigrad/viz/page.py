@@ -143,6 +143,9 @@ thead th { color: var(--soft); font-weight: 600; }
   body { padding-top: 1rem; font-size: 1rem; }
   h1 { font-size: 1.6rem; }
   h2 { margin-top: 2rem; }
+  th, td { padding-right: .6rem; }
+  tbody th, .shaded thead th:first-child { white-space: normal; }
+  .shaded td, .shaded thead th { padding-left: .35rem; padding-right: .35rem; }
 }
 """
 
