@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 
+import numpy as np
 import pytest
 
 import minigrad as mg
@@ -189,6 +190,10 @@ def test_one_cycle_ends():
         (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 0), ValueError, "T_0=0"),
         (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 0), ValueError, "T_mult=0"),
         (lambda o: lr_scheduler.LambdaLR(o, [len]), ValueError, "LambdaLR: 1 functions for 2 groups"),
+        (lambda o: lr_scheduler.LambdaLR(o, 0.5), DtypeError, "lr_lambda is a function of the step count, or a list"),
+        (lambda o: lr_scheduler.LambdaLR(o, lambda t: None), DtypeError, r"lr_lambda\(t\)=None is not a number"),
+        (lambda o: lr_scheduler.LambdaLR(o, [lambda t: 0.5, lambda t: float("nan")]), ValueError, r"\(t\)=nan"),
+        (lambda o: lr_scheduler.MultiStepLR(o, 5), DtypeError, "MultiStepLR: milestones=5 is not a list"),
         (lambda o: lr_scheduler.OneCycleLR(o, 0.1), ValueError, "give total_steps, or epochs and steps_per_epoch"),
         (lambda o: lr_scheduler.OneCycleLR(o, [0.1], 9), ValueError, "OneCycleLR: max_lr: 1 numbers for 2 groups"),
         (lambda o: lr_scheduler.OneCycleLR(o, float("nan"), 9), ValueError, "OneCycleLR: max_lr=nan"),
@@ -203,6 +208,7 @@ def test_one_cycle_ends():
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=-1), ValueError, "patience=-1"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, min_lr=[0.1]), ValueError, "min_lr: 1 numbers for 2 groups"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o).step(), DtypeError, "needs the number to watch"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o).step("low"), DtypeError, "metric='low' is not a number"),
     ],
 )
 def test_what_a_schedule_refuses_leaves_the_rates_alone(make, error, text):
@@ -210,6 +216,22 @@ def test_what_a_schedule_refuses_leaves_the_rates_alone(make, error, text):
     with pytest.raises(error, match=text):
         make(optimizer)
     assert [(g["lr"], g["momentum"]) for g in optimizer.param_groups] == [(0.1, 0.5), (0.05, 0.5)]
+
+
+def test_a_function_that_fails_for_one_group_changes_none():
+    optimizer = sgd(2)
+    schedule = lr_scheduler.LambdaLR(optimizer, [lambda t: 0.5**t, lambda t: "x" if t else 1.0])
+    optimizer.step()
+    with pytest.raises(DtypeError, match=r"LambdaLR: lr_lambda\(t\)='x' is not a number"):
+        schedule.step()
+    assert (schedule.get_last_lr(), schedule.last_epoch) == ([0.1, 0.05], 0)
+
+
+def test_the_metric_may_be_any_single_number():
+    for metric in (2.0, 2, np.float32(2.0), np.array(2.0, np.float32), mg.Value(2.0), mg.Value([2.0])):
+        schedule = lr_scheduler.ReduceLROnPlateau(sgd())
+        schedule.step(metric)
+        assert schedule.best == 2.0
 
 
 def test_one_cycle_needs_a_momentum_to_cycle():
@@ -234,6 +256,8 @@ def test_a_state_that_does_not_fit_changes_nothing(change, text):
     change(state)
     with pytest.raises(ValueError, match=text):
         schedule.load_state_dict(state)
+    with pytest.raises(ValueError, match="StepLR: the state of another schedule: it has NoneType"):
+        schedule.load_state_dict(None)
     assert schedule.state_dict() == before
 
 

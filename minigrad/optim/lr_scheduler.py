@@ -28,7 +28,8 @@ from typing import Any
 
 from ..arguments import at_least_zero, number, whole
 from ..errors import DtypeError
-from .optimizer import Group, Optimizer, true_or_false
+from ..value import Value
+from .optimizer import Group, Optimizer, plain, true_or_false
 
 __all__ = [
     "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "InverseTimeLR", "LRScheduler", "LambdaLR",
@@ -102,9 +103,10 @@ class LRScheduler:
 
         The rates are in the optimizer's state: load that, too.
         """
-        if set(state) != set(self.state_dict()):
+        if not isinstance(state, dict) or set(state) != set(self.state_dict()):
+            found = sorted(state) if isinstance(state, dict) else type(state).__name__
             raise ValueError(
-                f"{type(self).__name__}: the state of another schedule: it has {sorted(state)}, not "
+                f"{type(self).__name__}: the state of another schedule: it has {found}, not "
                 f"{sorted(self.state_dict())}."
             )
         trial = copy.copy(self)
@@ -125,13 +127,16 @@ class LambdaLR(LRScheduler):
         self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
     ) -> None:
         count = len(checked(LambdaLR, optimizer).param_groups)
-        self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
-        if len(self.lr_lambdas) != count:
-            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {count} groups.")
+        given = [lr_lambda] * count if callable(lr_lambda) else lr_lambda
+        if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
+            raise DtypeError(f"LambdaLR: lr_lambda is a function of the step count, or a list of them, not {given!r:.60}.")
+        if len(given) != count:
+            raise ValueError(f"LambdaLR: {len(given)} functions for {count} groups.")
+        self.lr_lambdas = list(given)
         super().__init__(optimizer)
 
     def set_rates(self) -> None:
-        factors = [factor(self.last_epoch) for factor in self.lr_lambdas]
+        factors = [at_least_zero("LambdaLR: lr_lambda(t)", factor(self.last_epoch)) for factor in self.lr_lambdas]
         for group, factor in zip(self.groups(len(factors)), factors, strict=True):
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * factor
@@ -165,6 +170,8 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
+        if not isinstance(milestones, Iterable):
+            raise DtypeError(f"MultiStepLR: milestones={milestones!r:.60} is not a list: [30, 80].")
         self.milestones, self.gamma = list(milestones), gamma
         super().__init__(optimizer)
 
@@ -449,13 +456,14 @@ class ReduceLROnPlateau(LRScheduler):
         number("ReduceLROnPlateau: best", self.best)
         for name in ("patience", "cooldown", "num_bad_epochs", "cooldown_counter"):
             whole(f"ReduceLROnPlateau: {name}", getattr(self, name), least=0)
-        one_each("min_lr", self.min_lr, self.optimizer.param_groups)
+        one_each("ReduceLROnPlateau: min_lr", self.min_lr, self.optimizer.param_groups)
 
     def step(self, metric: Any = None) -> None:
         """Look at the metric (a number, or a scalar Value), and reduce the rates if it is time."""
         if metric is None:
             raise DtypeError("ReduceLROnPlateau: step(metric) needs the number to watch, such as the validation loss.")
-        current = float(metric)
+        seen = metric.item() if isinstance(metric, Value) else plain(metric)
+        current = float(number("ReduceLROnPlateau: metric", seen))
         self.last_epoch += 1
         better = self.is_better(current)
         if better:
@@ -480,7 +488,7 @@ class ReduceLROnPlateau(LRScheduler):
         if self.last_epoch == 0:
             return
         groups = self.optimizer.param_groups
-        for group, least in zip(groups, one_each("min_lr", self.min_lr, groups), strict=True):
+        for group, least in zip(groups, one_each("ReduceLROnPlateau: min_lr", self.min_lr, groups), strict=True):
             lr = max(group["lr"] * self.factor, least)
             if group["lr"] - lr > self.eps:
                 group["lr"] = lr
@@ -502,7 +510,6 @@ def one_each(name: str, x: float | Sequence[float], groups: list[Group]) -> list
 
 def example() -> Optimizer:
     """For the examples above: an optimiser with lr = 1, one step behind it."""
-    from ..value import Value
     from .sgd import SGD
 
     optimizer = SGD([Value(1.0)], lr=1.0)
