@@ -471,6 +471,7 @@ def changed(**parts):
         ),
         (changed(state=lambda s: {**s, 5: s[0]}), "state 5 belongs to no parameter"),
         (changed(state=lambda s: {0: s[0], 1: {"velocity": np.ones(1)}}), "no 'step'"),
+        (changed(state=lambda s: {**s, 1: {**s[1], "step": 1.5}}), "step of parameter 1 is 1.5, not a whole number"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, text):
@@ -506,6 +507,9 @@ W1 = mg.Value([1.0], label="w1")
         ([W1, np.ones(2)], {}, DtypeError, "parameter 1 is ndarray, not a Value"),
         ([[W1]], {}, DtypeError, "parameter 0 is list"),
         ([W1 * 2.0], {}, GradientError, "a result of multiply, not a leaf"),
+        (nn.Linear(1, 1).named_parameters(), {}, DtypeError, r"0 is tuple, not a Value; of named_parameters\(\) take"),
+        (0.1, {}, DtypeError, r"params=0.1 is no list of Values: use model\.parameters\(\)"),
+        ([{"params": 3}], {}, DtypeError, "params=3 is no list of Values"),
         ([W1, mg.Value(1.0), W1], {}, ValueError, "w1 is listed twice"),
         ([{"params": [W1]}, {"params": [W1]}], {}, ValueError, "w1 is listed twice"),
         ([{"params": [W1], "learning_rate": 0.1}], {}, TypeError, r"SGD: a group has no setting \['learning_rate'\]"),
@@ -572,6 +576,7 @@ def test_what_adam_refuses(settings, text):
         (lambda: optim.LBFGS([{"params": [W1]}, {"params": [mg.Value(1.0)]}]), ValueError, "form one group"),
         (lambda: optim.LBFGS([W1, mg.Value(np.ones(2, np.float32))]), DtypeError, "need the same dtype"),
         (lambda: optim.LBFGS([W1]).step(), DtypeError, r"step\(closure\) needs the closure"),
+        (lambda: optim.LBFGS([W1]).step(lambda: None), DtypeError, "closure returned None; it ends with `return loss`"),
     ],
 )
 def test_what_the_others_refuse(make, error, text):

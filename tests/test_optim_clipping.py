@@ -113,6 +113,7 @@ def test_a_loaded_autoclip_clips_as_the_one_that_was_saved(through_a_file, tmp_p
         ({"percentile": 50.0, "history": [1.0, -1.0]}, "negative, inf or nan"),
         ({"percentile": 50.0, "history": [float("nan")]}, "negative, inf or nan"),
         ({"percentile": 50.0, "history": ["1"]}, "'1' is not a number"),
+        (None, "this one has NoneType"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(state, text):
@@ -140,6 +141,7 @@ def test_a_state_that_does_not_fit_changes_nothing(state, text):
         (lambda p: optim.AutoClip(float("nan")), ValueError, "percentile=nan"),
         (lambda p: optim.AutoClip([p]), DtypeError, "percentile=.* is not a number"),
         (lambda p: optim.AutoClip()(nn.Linear(1, 1)), DtypeError, r"AutoClip: .*model.parameters\(\)"),
+        (lambda p: optim.AutoClip()(optim.SGD([p])), DtypeError, r"AutoClip: .*model.parameters\(\)"),
     ],
 )
 def test_what_clipping_refuses_leaves_gradients_alone(call, error, text):

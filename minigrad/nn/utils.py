@@ -85,7 +85,7 @@ def with_gradient(function: str, parameters: Value | Iterable[Value]) -> list[Va
     """The parameters that have a gradient."""
     if isinstance(parameters, Value):
         parameters = [parameters]
-    if hasattr(parameters, "parameters") or callable(parameters):
+    if hasattr(parameters, "parameters") or not isinstance(parameters, Iterable):
         raise DtypeError(f"{function}: parameters is a list of Values: use model.parameters().")
     found = list(parameters)
     for i, p in enumerate(found):

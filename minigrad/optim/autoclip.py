@@ -66,8 +66,9 @@ class AutoClip:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a `state_dict`; on an error nothing has changed."""
-        if set(state) != {"percentile", "history"}:
-            raise ValueError(f"AutoClip: a state has 'percentile' and 'history'; this one has {list(state)[:4]}.")
+        if not isinstance(state, dict) or set(state) != {"percentile", "history"}:
+            found = list(state)[:4] if isinstance(state, dict) else type(state).__name__
+            raise ValueError(f"AutoClip: a state has 'percentile' and 'history'; this one has {found}.")
         history = [float(number("AutoClip: a norm of the history", norm)) for norm in state["history"]]
         if not all([0.0 <= norm < float("inf") for norm in history]):
             raise ValueError("AutoClip: the history has a norm that is negative, inf or nan.")

@@ -100,7 +100,7 @@ class LBFGS(Optimizer):
         """The iterations of a step, remembered in `seen`; returns the loss at the start."""
         small = group["tolerance_change"]
         first = closure()
-        f, g = float(first), self.gradient()
+        f, g = loss_of(first), self.gradient()
         evaluations, iterations = 1, 0
         while iterations < group["max_iter"] and np.abs(g).max(initial=0.0) > group["tolerance_grad"]:
             iterations += 1
@@ -113,7 +113,7 @@ class LBFGS(Optimizer):
 
             def at(t: Any, x: np.ndarray = x, d: np.ndarray = d) -> Point:
                 self.move_to(x + t * d)
-                f, g = float(closure()), self.gradient()
+                f, g = loss_of(closure()), self.gradient()
                 return Point(np.float64(t), np.float64(f), g, g.dot(d))
 
             if group["line_search_fn"]:
@@ -205,6 +205,12 @@ class Seen:
     H_diag: float = 1.0
     prev_flat_grad: Any = None
     prev_loss: Any = None
+
+
+def loss_of(returned: Any) -> float:
+    if returned is None:
+        raise DtypeError("LBFGS: the closure returned None; it ends with `return loss`.")
+    return float(returned)
 
 
 class Point(NamedTuple):

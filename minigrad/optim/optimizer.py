@@ -6,7 +6,7 @@ views of them, scalar parameters are read before a step and written after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import groupby, pairwise
 from operator import is_
 from typing import Any
@@ -177,7 +177,8 @@ class Optimizer:
             raise ValueError("optimizer: a group has no parameters; was a generator used up?")
         for i, p in enumerate(group["params"]):
             if not isinstance(p, Value):
-                raise DtypeError(f"optimizer: parameter {i} is {type(p).__name__}, not a Value.")
+                hint = "; of named_parameters() take the second" if isinstance(p, tuple) else ""
+                raise DtypeError(f"optimizer: parameter {i} is {type(p).__name__}, not a Value{hint}.")
             if p.gate is not None:
                 raise GradientError(f"optimizer: {name_of(p, i)} is a result of {p.gate.name}, not a leaf.")
             if id(p) in seen:
@@ -359,6 +360,8 @@ class Optimizer:
         steps, arrays = [0] * len(params), [dict[str, np.ndarray]() for _ in params]
         for i, memory in state.items():
             steps[i] = int(at_least_zero(f"optimizer: the step of parameter {i}", memory["step"]))
+            if steps[i] != memory["step"]:  # PyTorch counts in floats
+                raise ValueError(f"optimizer: the step of parameter {i} is {memory['step']}, not a whole number.")
             for name, array in memory.items():
                 if name != "step":
                     if np.shape(array) != params[i].shape:
@@ -398,6 +401,8 @@ def members(params: Any) -> list[Any]:
         raise DtypeError(f"optimizer: params is a list, not a {type(params).__name__}: use model.parameters().")
     if callable(params):
         raise DtypeError("optimizer: params is a function: call it: model.parameters().")
+    if not isinstance(params, Iterable):
+        raise DtypeError(f"optimizer: params={params!r:.60} is no list of Values: use model.parameters().")
     return list(params)
 
 
