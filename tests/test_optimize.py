@@ -585,6 +585,9 @@ def test_too_long_a_step_diverges_and_says_so() -> None:
     assert not found.success
     assert "shorter steps" in found.message
     assert np.isfinite(found.path[:-1]).all()
+    endless = optimize.gradient_descent(lambda x: -x * x, 1.0, maxiter=10_000)
+    assert not endless.success
+    assert "has f no least value?" in endless.message
 
 
 def test_functions_may_return_a_raw_number_somewhere() -> None:
@@ -680,16 +683,19 @@ def test_what_every_method_refuses(name: str, f: Any, x0: Any, error: Any, text:
         (lambda f: optimize.gradient_descent(f, 1.0, tol=-1.0), ValueError, "tol=-1.0"),
         (lambda f: optimize.newton(f, 1.0, damping=-1.0), ValueError, "damping=-1.0"),
         (lambda f: optimize.newton(f, 1.0, radius=0.0), ValueError, "radius=0.0; it is a number above 0"),
+        (lambda f: optimize.newton(f, 1.0, radius="small"), DtypeError, "newton: radius='small' is not a number"),
         (lambda f: optimize.newton(f, 1.0, radius=1.0, damping=1.0), ValueError, "give one of them"),
         (lambda f: optimize.line_search(f, 1.0, direction=1.0), GradientError, "doesn't lead down"),
         (lambda f: optimize.line_search(f, 1.0, direction=[1.0, 2.0]), ShapeError, r"shape \(2,\), x \(\)"),
         (lambda f: optimize.line_search(f, 1.0, shrink=1.0), ValueError, "between 0 and 1"),
+        (lambda f: optimize.line_search(f, 1.0, step="long"), DtypeError, "line_search: step='long' is not a number"),
         (lambda f: optimize.exact_step(lambda x: -x * x, 1.0), GradientError, "doesn't bend upwards"),
         (lambda f: optimize.projected_gradient(f, 3.0, optimize.onto_box(-1.0, 1.0)), ValueError, "infeasible, 2 "),
         (lambda f: optimize.projected_gradient(f, 0.5, lambda x: [x, x]), ShapeError, "project returned"),
         (lambda f: optimize.onto_box(1.0, 0.0), ValueError, "no point is in the box"),
         (lambda f: optimize.least_squares_ball([1.0], [1.0]), ShapeError, r"expected \(m, n\) and \(m,\)"),
         (lambda f: optimize.least_squares_ball([[1.0]], [1.0], 0.0), ValueError, "radius=0.0"),
+        (lambda f: optimize.least_squares_ball([[1.0]], [1.0], "1"), DtypeError, "radius='1' is not a number"),
         (lambda f: optimize.least_squares_ball([[math.nan]], [1.0]), DtypeError, "not finite"),
         (lambda f: optimize.newton_root(lambda x: mg.stack([x, x]), 1.0), ShapeError, "not as many numbers"),
         (lambda f: optimize.newton_root(lambda x: x * x + 1.0, 0.0), GradientError, "singular at x = 0.0"),

@@ -18,7 +18,8 @@ def conjugate_gradient(f: Callable[[Any], Any], x0: Any, *, tol: float = 1e-8, m
     """Conjugate gradients: d <- -g + β d with β = max(0, gᵀ(g - g_old) / g_oldᵀg_old) (Polak-Ribière), x <- x + t d.
 
     t is the exact step of the quadratic model, from one Hessian-vector product, and halved until f falls.  A quadratic
-    of n variables is solved in at most n steps.  `success` speaks of the slope only, as in `gradient_descent`.
+    of n variables is solved in at most n steps; where it is ill conditioned, rounding adds some, or ends the run early
+    with `success` False.  `success` speaks of the slope only, as in `gradient_descent`.
     Source: Goodfellow et al., ch. 8.6.2; Nocedal and Wright, ch. 5.
 
     >>> import numpy as np

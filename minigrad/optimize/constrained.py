@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import at_least_zero, whole
+from ..arguments import at_least_zero, number, whole
 from ..convert import to_data
 from ..errors import DtypeError, ShapeError
 from .objective import Objective
@@ -61,7 +61,7 @@ def projected_gradient(
         with np.errstate(all="ignore"):
             fun, g = objective.value_and_gradient(x)
         if not np.isfinite(fun) or not np.isfinite(g).all():
-            return objective.result(path, False, f"f is {fun} after {nit} steps: try shorter steps.")
+            return objective.result(path, False, f"f is {fun} after {nit} steps: try shorter steps, or has f no least value?")
         size = float(np.linalg.norm(x - onto(x - g)))
         if size <= tol:
             return objective.result(path, True, f"a step along -g comes back to within {size:.2g} of x.")
@@ -122,7 +122,7 @@ def least_squares_ball(A: Any, b: Any, radius: float = 1.0, *, tol: float = 1e-1
         raise ShapeError(f"least_squares_ball: A {A.shape} and b {b.shape}; expected (m, n) and (m,).")
     if not (np.isfinite(A).all() and np.isfinite(b).all()):
         raise DtypeError("least_squares_ball: A or b has entries that are not finite.")
-    if not 0.0 < radius < np.inf:
+    if not 0.0 < number("least_squares_ball: radius", radius) < np.inf:
         raise ValueError(f"least_squares_ball: radius={radius}; it is a number above 0.")
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
     c = np.where(s > s[0] * max(A.shape) * np.finfo(float).eps, s * (U.T @ b), 0.0)  # Aᵀb along each direction

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import at_least_zero, whole
+from ..arguments import at_least_zero, number, whole
 from ..convert import describe, to_data
 from ..errors import GradientError, ShapeError
 from ..transforms import jacobian
@@ -44,7 +44,7 @@ def newton(
     (1, array([0.2, 0.2]))
     """
     at_least_zero("newton: damping", damping)
-    if radius is not None and not 0.0 < radius < np.inf:
+    if radius is not None and not 0.0 < number("newton: radius", radius) < np.inf:
         raise ValueError(f"newton: radius={radius}; it is a number above 0.")
     if radius is not None and damping:
         raise ValueError("newton: damping and radius are two remedies for the same: give one of them.")
