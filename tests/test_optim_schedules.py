@@ -190,7 +190,7 @@ def test_one_cycle_ends():
         (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 0), ValueError, "T_0=0"),
         (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 0), ValueError, "T_mult=0"),
         (lambda o: lr_scheduler.LambdaLR(o, [len]), ValueError, "LambdaLR: 1 functions for 2 groups"),
-        (lambda o: lr_scheduler.LambdaLR(o, 0.5), DtypeError, "lr_lambda is a function of the step count, or a list"),
+        (lambda o: lr_scheduler.LambdaLR(o, 0.5), DtypeError, "lr_lambda is a function of the step count or a list"),
         (lambda o: lr_scheduler.LambdaLR(o, lambda t: None), DtypeError, r"lr_lambda\(t\)=None is not a number"),
         (lambda o: lr_scheduler.LambdaLR(o, [lambda t: 0.5, lambda t: float("nan")]), ValueError, r"\(t\)=nan"),
         (lambda o: lr_scheduler.MultiStepLR(o, 5), DtypeError, "MultiStepLR: milestones=5 is not a list"),

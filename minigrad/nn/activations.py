@@ -27,7 +27,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where x > 0, negative_slope · x elsewhere."""
+    """x where x > 0, negative_slope · x elsewhere.  Maas et al. 2013."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = finite("LeakyReLU: negative_slope", negative_slope)
@@ -40,7 +40,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x where x > 0, alpha (exp(x) - 1) elsewhere."""
+    """x where x > 0, alpha (exp(x) - 1) elsewhere.  Clevert et al. 2016."""
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = finite("ELU: alpha", alpha)
@@ -53,7 +53,7 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x Φ(x), Φ the normal distribution; `approximate="tanh"` is the formula with tanh."""
+    """x Φ(x), Φ the normal distribution; `approximate="tanh"` has a formula with tanh.  Hendrycks & Gimpel 2016."""
 
     def __init__(self, approximate: str = "none") -> None:
         gates.gelu(0.0, approximate=approximate)  # which refuses a form that it does not have
@@ -67,7 +67,7 @@ class GELU(Module):
 
 
 class SiLU(Module):
-    """x sigmoid(x)."""
+    """x sigmoid(x), also called swish.  Elfwing et al. 2018."""
 
     def forward(self, x: Any) -> Any:
         return gates.silu(x)

@@ -154,8 +154,9 @@ class BatchNorm1d(BatchNorm):
     x is (batch, channels) or (batch, channels, length).  The gradient flows through mean and variance, too: no part of
     it would only shift or scale the batch.  In evaluation the running statistics take their place, which each training
     pass moves: running = (1 - momentum) running + momentum batch; `momentum=None` makes them the mean of all passes.
-    As in PyTorch, x is divided by the biased variance while `running_var` follows the unbiased one.  (Goodfellow,
-    Bengio and Courville, section 8.7.1, have eps = 1e-8, and momentum elsewhere is often 1 minus this one.)
+    As in PyTorch, x is divided by the biased variance while `running_var` follows the unbiased one.  Source: Ioffe &
+    Szegedy 2015.  (Goodfellow, Bengio and Courville, section 8.7.1, have eps = 1e-8, and momentum elsewhere is often 1
+    minus this one.)
 
     Raises `ShapeError` for another shape and, in training, for a single number per channel, which would become 0.
 
@@ -184,7 +185,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     """y = weight (x - mean) / sqrt(var + eps) + bias, with mean and (biased) variance over the last axes of x.
 
     `normalized_shape` is the size of the last axis, or a tuple of the sizes of the last axes; weight and bias have that
-    shape.  Raises `ShapeError` for an x that ends otherwise.
+    shape.  Raises `ShapeError` for an x that ends otherwise.  Source: Ba et al. 2016.
 
     >>> layer_norm(np.array([[1.0, 3.0], [10.0, 30.0]]), 2).round(4)
     array([[-1.,  1.],
