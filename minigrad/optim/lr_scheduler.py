@@ -129,7 +129,9 @@ class LambdaLR(LRScheduler):
         count = len(checked(LambdaLR, optimizer).param_groups)
         given = [lr_lambda] * count if callable(lr_lambda) else lr_lambda
         if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
-            raise DtypeError(f"LambdaLR: lr_lambda is a function of the step count or a list of them, not {given!r:.60}.")
+            raise DtypeError(
+                f"LambdaLR: lr_lambda is a function of the step count or a list of them, not {given!r:.60}."
+            )
         if len(given) != count:
             raise ValueError(f"LambdaLR: {len(given)} functions for {count} groups.")
         self.lr_lambdas = list(given)

@@ -61,7 +61,9 @@ def projected_gradient(
         with np.errstate(all="ignore"):
             fun, g = objective.value_and_gradient(x)
         if not np.isfinite(fun) or not np.isfinite(g).all():
-            return objective.result(path, False, f"f is {fun} after {nit} steps: try shorter steps, or has f no least value?")
+            return objective.result(
+                path, False, f"f is {fun} after {nit} steps: try shorter steps, or has f no least value?"
+            )
         size = float(np.linalg.norm(x - onto(x - g)))
         if size <= tol:
             return objective.result(path, True, f"a step along -g comes back to within {size:.2g} of x.")

@@ -121,7 +121,9 @@ def iterate(objective: Objective, step: Step, tol: float, maxiter: int) -> Optim
             fun, slope = objective.value_and_gradient(x)
             size = float(np.linalg.norm(slope))
             if not np.isfinite(fun) or not np.isfinite(size):
-                return objective.result(path, False, f"f is {fun} after {nit} steps: try shorter steps, or has f no least value?")
+                return objective.result(
+                    path, False, f"f is {fun} after {nit} steps: try shorter steps, or has f no least value?"
+                )
             if size <= tol:
                 return objective.result(path, True, f"the gradient's norm, {size:.2g}, is at most tol={tol:g}.")
             if nit == maxiter:

@@ -52,8 +52,8 @@ def line_search(
     >>> line_search(lambda x: x**4, 1.0)  # 1 - 4t: t=1 leads to -3, t=0.5 to -1, both no lower; t=0.25 to 0
     0.25
     """
-    for name, x in (("step", step), ("shrink", shrink), ("decrease", decrease)):
-        number(f"line_search: {name}", x)
+    for name, setting in {"step": step, "shrink": shrink, "decrease": decrease}.items():
+        number(f"line_search: {name}", setting)
     if not (step > 0.0 and 0.0 < shrink < 1.0 and 0.0 < decrease < 1.0):
         raise ValueError(
             f"line_search: step={step}, shrink={shrink}, decrease={decrease}; step is above 0, the others are between "
