@@ -97,6 +97,60 @@ def test_evaluate_restores_the_mode_also_after_an_error():
     assert model.training
 
 
+def test_evaluate_leaves_each_layer_in_the_mode_it_had():
+    model = nn.Sequential(nn.Linear(2, 2, rng=0), nn.BatchNorm1d(2), nn.Dropout(0.5))
+    model[1].eval()
+    train.evaluate(model, (np.ones((3, 2)), np.zeros(3, int)), loss=nn.CrossEntropyLoss())
+    assert [layer.training for layer in model.modules()] == [True, True, False, True]
+
+
+class Deals:
+    """Data that claim one batch and deal `batches`."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_a_validation_that_deals_nothing_is_refused():
+    with pytest.raises(errors.ShapeError, match="dealt no rows"):
+        run(setup(), validation=Deals(), epochs=1)
+
+
+@pytest.mark.parametrize("where", ["data", "validation"])
+def test_a_batch_is_a_pair(where):
+    X, y = blobs(8)
+    with pytest.raises(errors.ShapeError, match=r"a batch of 3 parts; a batch is a pair \(X, y\)"):
+        run(setup(), **{where: Deals((X, y, y))}, epochs=1)
+    with pytest.raises(errors.ShapeError, match=r"a batch of .*\(8, 2\)"):
+        run(setup(), **{where: Deals(X)}, epochs=1)
+
+
+def put(x):
+    def callback(record):
+        record["x"] = x
+
+    return callback
+
+
+@pytest.mark.parametrize("x", ["high", None, np.ones(2), {}], ids=repr)
+def test_a_record_holds_numbers_only(x):
+    with pytest.raises(errors.DtypeError, match="a callback put x="):
+        run(setup(), epochs=1, callbacks=[put(x)])
+
+
+@pytest.mark.parametrize("x", [np.float32(3.0), np.array(3.0), Value(3.0), 3], ids=repr)
+def test_numbers_of_all_kinds_become_plain_ones_in_the_record(x, tmp_path):
+    history = run(setup(), epochs=1, callbacks=[put(x)], checkpoint=tmp_path / "run.npz")
+    assert history["x"] == [3.0]
+    assert type(history["x"][0]) in (int, float)
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "expected"),
     [
@@ -168,6 +222,7 @@ def test_callbacks_see_each_epoch_and_may_end_the_training():
         ({"loss": nn.CrossEntropyLoss}, errors.DtypeError, r"loss is the class .*loss=nn\.CrossEntropyLoss\(\)"),
         ({"loss": "ce"}, errors.DtypeError, "loss is 'ce'; pass an object"),
         ({"optimizer": optim.SGD}, errors.DtypeError, r"optimizer is the class SGD.*optim\.SGD\(model\.parameters"),
+        ({"optimizer": optim.LBFGS([Value(1.0)])}, errors.DtypeError, "LBFGS: it looks at the loss several times"),
         ({"optimizer": "adam"}, errors.DtypeError, "optimizer is 'adam'; pass an object"),
         ({"callbacks": print}, errors.DtypeError, r"callbacks=\[f\]"),
         (
@@ -315,6 +370,15 @@ def test_with_tqdm_a_bar_with_loss_and_accuracy(monkeypatch, capsys):
     assert "4/4" in shown.err  # updates, the time left is beside them
     assert "epoch 2/2, loss" in shown.err
     assert "accuracy" in shown.err
+
+
+@pytest.mark.parametrize("bar", [True, False])
+def test_progress_can_be_silent(bar, monkeypatch, capsys):
+    if bar:
+        pytest.importorskip("tqdm")
+        monkeypatch.delitem(sys.modules, "tqdm.auto")
+    assert len(run(setup(), epochs=2, progress=False).epochs) == 2
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_progress_names_small_losses():

@@ -401,7 +401,7 @@ def test_the_diagnostics_can_be_drawn():
 def everything(arguments):
     return [
         arguments["model"].state_dict(), arguments["optimizer"].state_dict(),
-        [p.grad for p in arguments["model"].parameters()], arguments["model"].training,
+        [p.grad for p in arguments["model"].parameters()], [layer.training for layer in arguments["model"].modules()],
         [rng.bit_generator.state for rng in (arguments["data"].rng, mg.random.generator())],
         arguments["optimizer"].steps_taken,
     ]  # fmt: skip
@@ -420,6 +420,7 @@ def test_the_range_test_leaves_no_trace():
     arguments = small(optim.Adam, model=model)
     train.fit(**arguments)
     model.eval()
+    model[0].train()
     before = everything(arguments)
     arguments.pop("epochs")
     assert len(train.find_lr(**arguments, steps=30).rates) > 5

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..arguments import whole
 from ..errors import CheckpointError, MissingExtraError
 from ..io import load, save
@@ -109,10 +107,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "number": run.number,
         "finished": run.finished,
         "seen": vars(run.seen).copy(),
-        "history": [
-            {name: x.item() if isinstance(x, np.generic) else x for name, x in record.items()}
-            for record in run.history.epochs
-        ],
+        "history": [dict(record) for record in run.history.epochs],
         **weights_of(run.model, run.optimizer),
         "optimizer": run.optimizer.state_dict(),
         **{name: part.state_dict() if hasattr(part, "state_dict") else None for name, part in parts.items()},

@@ -9,10 +9,11 @@ import numpy as np
 from ..convert import describe
 from ..data import DataLoader
 from ..errors import AnomalyError, DtypeError, GradientError, ShapeError
+from ..optim import LBFGS
 from ..optim.lr_scheduler import LRScheduler, OneCycleLR
 from ..value import Value
 
-__all__ = ["check_gradients", "check_loss", "check_parts", "check_schedule", "loader"]
+__all__ = ["check_gradients", "check_loss", "check_parts", "check_record", "check_schedule", "loader", "pair"]
 
 EXAMPLES = {
     "model": "nn.MLP([2, 16, 3])",
@@ -36,6 +37,14 @@ def loader(data: Any, shuffle: bool = False, rng: Any = None) -> Any:
     return data
 
 
+def pair(batch: Any) -> tuple[Any, Any]:
+    """A batch, if it is rows and their labels."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        what = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else describe(batch)
+        raise ShapeError(f"the data dealt a batch of {what}; a batch is a pair (X, y).")
+    return batch[0], batch[1]
+
+
 def check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any, clip: Any) -> None:
     """Raise for a class, a name or something else in the place of an object, and if nothing can learn."""
     parts = {"model": model, "loss": loss, "optimizer": optimizer} | ({} if clip is None else {"clip": clip})
@@ -44,6 +53,11 @@ def check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any, clip: Any
         if isinstance(part, type) or not usable:
             what = f"the class {part.__name__}" if isinstance(part, type) else f"{part!r:.60}"
             raise DtypeError(f"{name} is {what}; pass an object: {name}={EXAMPLES[name]}.")
+    if isinstance(optimizer, LBFGS):
+        raise DtypeError(
+            "optimizer is an LBFGS: it looks at the loss several times per step. Train with it in a loop of your own, "
+            "optimizer.step(closure)."
+        )
     if callable(callbacks):
         raise DtypeError("callbacks is a list of functions: callbacks=[f].")
     for callback in callbacks:
@@ -92,6 +106,15 @@ def check_gradients(params: list[Value], where: str, optimizer: Any) -> None:
     for i, p in enumerate(params):
         if p.grad is not None and not np.isfinite(p.grad).all():
             raise not_finite(f"the gradient of {p.label or f'parameter {i}'} {p.shape} is not finite", where, optimizer)
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """Make what callbacks have put into an epoch's record plain numbers, or raise."""
+    for name, x in record.items():
+        number = np.asarray(x.data if isinstance(x, Value) else x)
+        if number.shape or number.dtype.kind not in "biuf":
+            raise DtypeError(f"a callback put {name}={x!r:.60} into the record of an epoch; it holds single numbers.")
+        record[name] = number.item()
 
 
 def not_finite(what: str, where: str, optimizer: Any) -> AnomalyError:

@@ -15,7 +15,7 @@ from .checkpoint import FORMAT, load_run, locked, save_run
 from .history import History, Record
 from .interrupts import first_interrupt
 from .loop import Run, steps
-from .progress import progress
+from .progress import shown
 
 __all__ = ["finish", "fit"]
 
@@ -38,14 +38,15 @@ def fit(
     checkpoint: PathLike | None = None,
     checkpoint_every: int | None = None,
     resume: PathLike | None = None,
+    progress: bool = True,
 ) -> History:
     """Train `model` on `data` for `epochs` passes and return the history.
 
     `data` and `validation` are a `DataLoader` or a pair (X, y); a pair is dealt in shuffled batches of 32 drawn from
     `rng`.  A callback is called with each epoch's record; one that returns True ends the training (see `Callback`).
     Progress is a bar where tqdm is installed (`pip install "minigrad-engine[train]"`), otherwise a line per epoch (of
-    more than 100 epochs every hundredth part).  Ctrl-C ends the training after the update that is under way, and the
-    history so far is returned; a second Ctrl-C stops at once.
+    more than 100 epochs every hundredth part); `progress=False` shows nothing.  Ctrl-C ends the training after the
+    update that is under way, and the history so far is returned; a second Ctrl-C stops at once.
 
     `scheduler` is a schedule of `optim.lr_scheduler`; it goes on after every epoch, `OneCycleLR` after every step, or
     as `scheduler_per="epoch"` or `"step"` says.  `clip(parameters)` is called between backward and the optimizer's
@@ -82,7 +83,7 @@ def fit(
         model, data, loss=loss, optimizer=optimizer, epochs=epochs, validation=validation, callbacks=callbacks, rng=rng,
         scheduler=scheduler, scheduler_per=scheduler_per, clip=clip,
     )  # fmt: skip
-    finish(run, checkpoint, every, resume)
+    finish(run, checkpoint, every, resume, quiet=not progress)
     if run.history.interrupted and checkpoint is not None and not run.finished:
         where = f"after step {run.number} of {run.epochs * len(run.data)}" if run.whole else "within a step"
         print(f"Stopped {where}. To continue, add resume={os.fspath(checkpoint)!r} to the same call.", flush=True)
@@ -97,7 +98,7 @@ def finish(
     quiet: bool = False,
 ) -> None:
     """Take `run` to its end, or to Ctrl-C, which its history tells."""
-    watched = nullcontext(lambda step: None) if quiet else progress(run)
+    watched = nullcontext(lambda step: None) if quiet else shown(run)
     with first_interrupt() as interrupts, saving(run, checkpoint, resume) as save, watched as show:
         try:
             for step in run:

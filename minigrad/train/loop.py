@@ -15,12 +15,13 @@ import numpy as np
 
 from ..arguments import whole
 from ..errors import ShapeError
+from ..nn import Module
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from ..value import Value
 from .callbacks import Callback
-from .checks import check_gradients, check_loss, check_parts, check_schedule, loader
+from .checks import check_gradients, check_loss, check_parts, check_record, check_schedule, loader, pair
 from .history import History, Record
-from .measures import Mean, accuracy, evaluate, set_training
+from .measures import Mean, accuracy, evaluate
 from .plan import description
 from .randomness import generators, states
 
@@ -156,16 +157,18 @@ class Run:
         return scores, value
 
     def begin_epoch(self) -> None:
-        set_training(self.model, True)
+        if isinstance(self.model, Module):
+            self.model.train()
         self.first_states = states(self.generators)
         self.batches, self.batch, self.seen = iter(self.data), 0, Mean()
 
     def next_batch(self) -> Any:
         try:
-            return next(self.batches or iter(()))
+            batch = next(self.batches or iter(()))
         except StopIteration:
             n = len(self.data)
             raise ShapeError(f"data dealt {self.batch} batches in epoch {self.epoch}; its len() is {n}.") from None
+        return pair(batch)
 
     def end_epoch(self) -> Record:
         if next(self.batches or iter(()), None) is not None:  # and a generator comes to its end
@@ -175,6 +178,7 @@ class Run:
             measured = evaluate(self.model, self.validation, loss=self.loss)
             record |= {f"val_{name}": x for name, x in measured.items()}
         answers = [callback(record) for callback in self.callbacks]
+        check_record(record)
         if self.scheduler is not None and self.scheduler_per == "epoch":
             self.advance_schedule(record)
         self.history.epochs.append(record)

@@ -13,7 +13,7 @@ from ..arguments import number, whole
 from ..errors import AnomalyError
 from .checkpoint import state_of, take_over
 from .loop import steps as training
-from .measures import set_training
+from .measures import mode
 
 __all__ = ["RateTest", "find_lr"]
 
@@ -74,21 +74,21 @@ def find_lr(
     rates = np.geomspace(lowest, highest, whole("steps", steps, least=2))
     run = training(model, data, loss=loss, optimizer=optimizer, epochs=len(rates), rng=rng)
     before, gradients = state_of(run), [p.grad for p in run.parameters]
-    was_training, steps_taken = set_training(model, True), optimizer.steps_taken
+    steps_taken = optimizer.steps_taken
     losses: list[float] = []
     try:
-        for rate in rates:
-            for group in optimizer.param_groups:
-                group["lr"] = float(rate)
-            losses.append(next(run).loss)
-            means = smooth(losses)
-            if means[-1] > 4.0 * means.min():
-                break
+        with mode(model, training=True):
+            for rate in rates:
+                for group in optimizer.param_groups:
+                    group["lr"] = float(rate)
+                losses.append(next(run).loss)
+                means = smooth(losses)
+                if means[-1] > 4.0 * means.min():
+                    break
     except AnomalyError:
         pass
     finally:
         take_over(before, run)
-        set_training(model, was_training)
         optimizer.steps_taken = steps_taken
         for p, g in zip(run.parameters, gradients, strict=True):
             p.grad = g

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..nn import Module
 from ..value import Value, no_grad
-from .checks import loader
+from .checks import loader, pair
 from .history import Record
 
-__all__ = ["Mean", "accuracy", "evaluate", "set_training"]
+__all__ = ["Mean", "accuracy", "evaluate", "mode"]
 
 
 def evaluate(model: Callable[[Any], Any], data: Any, *, loss: Callable[[Any, Any], Any]) -> Record:
@@ -22,15 +24,12 @@ def evaluate(model: Callable[[Any], Any], data: Any, *, loss: Callable[[Any, Any
     >>> evaluate(lambda X: Value(X), (np.array([2.0, -3.0]), np.array([1, 1])), loss=nn.HingeLoss())
     {'loss': 2.0, 'accuracy': 0.5}
     """
-    was_training = set_training(model, False)
     seen = Mean()
-    try:
-        with no_grad():
-            for X, y in loader(data):
-                scores = model(X)
-                seen.add(float(loss(scores, y)), accuracy(scores, y), len(X))
-    finally:
-        set_training(model, was_training)
+    with mode(model, training=False), no_grad():
+        for batch in loader(data):
+            X, y = pair(batch)
+            scores = model(X)
+            seen.add(float(loss(scores, y)), accuracy(scores, y), len(X))
     return seen.record()
 
 
@@ -65,14 +64,20 @@ class Mean:
         self.classes = self.classes and right is not None
 
     def record(self) -> Record:
+        if not self.rows:
+            raise ShapeError("the data dealt no rows: there is nothing to measure.")
         means = {"loss": self.loss / self.rows, "accuracy": self.right / self.rows}
         return means if self.classes else {"loss": means["loss"]}
 
 
-def set_training(model: Any, mode: bool) -> bool:
-    """Switch a module to training or evaluation, and return what it was; a plain function has no such mode."""
-    if not isinstance(model, Module):
-        return mode
-    was = model.training
-    model.train(mode)
-    return was
+@contextmanager
+def mode(model: Any, training: bool) -> Iterator[None]:
+    """While the block runs, a module trains or is evaluated; then each of its layers is as it was."""
+    before = [(layer, layer.training) for layer in model.modules()] if isinstance(model, Module) else []
+    if isinstance(model, Module):
+        model.train(training)
+    try:
+        yield
+    finally:
+        for layer, was in before:
+            layer.training = was

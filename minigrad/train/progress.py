@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from .history import line
 from .loop import Run, Step
 
-__all__ = ["progress"]
+__all__ = ["shown"]
 
 
 @contextmanager
-def progress(run: Run) -> Iterator[Callable[[Step], None]]:
+def shown(run: Run) -> Iterator[Callable[[Step], None]]:
     """What shows a step: tqdm's bar, with the time left, or a printed line per epoch."""
     epochs, batches = run.epochs, len(run.data)
     try:
