@@ -212,6 +212,14 @@ def test_what_is_written_is_read(tmp_path):
         ("a,b\n1;2,3;4\n4;5,5;6\n", {}, "line 2, column 1 .*'1;2' is no number; is another character between"),
         ("a,b\n1_000,0\n2,1\n", {}, "'1_000' is no number"),
         ("a,b\n0x10,0\n2,1\n", {}, "'0x10' is no number"),
+        ('a,b\n"1,234",0\n2,1\n', {}, "'1,234' is no number; a decimal comma. Or one between thousands"),
+        *[(f'a,b\n"{text}",0\n2,1\n', {}, "is no number; save the file with numbers like 1234.5, without units")
+          for text in ("12%", "$5", "1.234,56", "1,234,567.5", "1 000", "3 km", "\u22121")],
+        *[(f'a,b\n{text},0\n2,1\n', {}, f"{text}' is no number; if it is what to predict")
+          for text in ("2020-01-01", "12:30", "A1", "True")],
+        # names or numbers: the first line of these has both
+        ("2019,2020,label\n1,2,a\n3,4,b\n5,6,a\n7,8,b\n", {}, "line 1, column 3: 'label' is in no other row: .*"),
+        ("2019,2020,2021\n1,2,0\n3,4,1\n5,6,0\n7,8,1\n", {}, "line 1, column 3: '2021' is in no other row"),
         # not finite
         ("a,b\ninf,0\n2,1\n", {}, r"line 2, column 1 \('a'\): 'inf' is not finite"),
         ("a,b\n1,0\n-1e999,1\n", {}, r"line 3, column 1 \('a'\): '-1e999' is not finite"),
@@ -239,6 +247,7 @@ def test_what_is_written_is_read(tmp_path):
         ("a,b\n1,x\n2,y\n".encode("utf-16-le"), {}, "line 1, column 1: a NUL byte"),
         (b"a,b\n1,x\n2,y\0\n", {}, "line 3, column 2: a NUL byte"),
         (b"PK\x03\x04\xff\xfe", {}, "an Excel workbook"),
+        (b"\x1f\x8b\x08\x00", {}, "a gzipped file"),
         (b"a,b\n" + 400_000 * b"1,2\n" + b"3,\xff\n", {}, "line 400002, column 2: byte 1600006"),
         # quotation marks
         ('a,b\n1,"x\n2,y\n', {}, r"line 2: unexpected end of data; look for a quotation mark"),
@@ -251,6 +260,29 @@ def test_bad_files(read, content, options, text):
         read(content, **options)
     assert "flowers.csv" in str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_a_rare_class_in_the_first_row_is_no_name_if_one_says_so(read):
+    text = "1,2,rare\n1,2,a\n3,4,b\n5,6,a\n7,8,b\n"
+    assert read(text, header=False).class_names == ("a", "b", "rare")
+    assert read(text, header=True).feature_names == ("1", "2")
+    assert read("1,2,a\n3,4,b\n5,6,c\n").class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NA", "N/A", "n.a.", "null", "NaN", "NaT", "None", "<NA>", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "-", "--", "."],
+)
+def test_missing_values_are_no_class_and_no_number(read, text):
+    with pytest.raises(errors.DataError, match=r"line 3, column 2 \('b'\): the target is missing"):
+        read(f"a,b\n1,x\n2,{text}\n3,y\n")
+    with pytest.raises(errors.DataError, match=r"line 3, column 1 \('a'\): a value is missing"):
+        read(f"a,b\n1,x\n{text},x\n3,y\n")
+
+
+@pytest.mark.parametrize("text", ["none", "#1", "A-", "no"])
+def test_names_that_look_like_missing_values(read, text):
+    assert text in read(f"a,b\n1,x\n2,{text}\n").class_names
 
 
 def test_row_numbers_can_be_left_out(read):

@@ -94,7 +94,10 @@ def not_text(path: Path, delimiter: str | None) -> DataError:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 column = line[: error.start].count(delimiter.encode()) + 1
-                kinds = {b"PK": "an Excel workbook", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+                kinds = {
+                    b"PK": "an Excel workbook", b"\x1f\x8b": "a gzipped file", codecs.BOM_UTF16_LE: "UTF-16",
+                    codecs.BOM_UTF16_BE: "UTF-16",
+                }  # fmt: skip
                 kind = kinds.get(line[:2], "perhaps Latin-1")
                 return DataError(
                     f"{path}, line {number}, column {column}: byte {start + error.start} ({line[error.start]:#04x}) is "

@@ -25,7 +25,20 @@ from .memory import check_room
 __all__ = ["Table", "read_csv"]
 
 TARGETS = ("target", "label", "class", "y")  # what the column to predict is often called
-MISSING = ("", "?", "na", "n/a", "nan", "null", "#n/a")
+MISSING = (
+    "",
+    "?",
+    "-",
+    "--",
+    ".",
+    "na",
+    "n/a",
+    "n.a.",
+    "<na>",
+    "nan",
+    "nat",
+    "null",
+)  # and Python's None, Excel's #...
 MOST_CLASSES = 20  # of whole numbers; more are taken as quantities
 
 
@@ -194,7 +207,7 @@ def read_rows(
             values = [math.nan]
         if not math.isfinite(sum(values)) or "_" in "".join(cells):
             values = [number(place, line, i, fields[i], first=not lines) for i in features]
-        if fields[goal].lower() in MISSING:
+        if is_missing(fields[goal]):
             raise place.error(line, goal, f"the target is missing ({fields[goal]!r}); leave the row out.")
         numbers.extend(values)
         labels.append(sys.intern(fields[goal]))
@@ -202,8 +215,19 @@ def read_rows(
     if not labels:
         raise DataError(f"{path}, line {line}: names of {len(names)} columns, and no row after them.")
     y, class_names = targets(place, goal, labels, lines, task)
+    if class_names and not named and header is None:
+        counts = np.bincount(y)
+        if counts[y[0]] == 1 and np.delete(counts, y[0]).min() > 1:
+            raise place.error(
+                line=lines[0], column=goal, what=f"{labels[0][:40]!r} is in no other row: are these the names of the "
+                "columns? Say header=True if they are, header=False if not."
+            )  # fmt: skip
     X = np.frombuffer(numbers).reshape(len(labels), len(features))
     return Table(X, y, tuple([names[i] for i in features]), names[goal], class_names)
+
+
+def is_missing(text: str) -> bool:
+    return text.lower() in MISSING or text == "None" or bool(re.fullmatch(r"#(N/A|NAME\?|[A-Z]+(/0)?!)", text.upper()))
 
 
 def is_number(text: str) -> bool:
@@ -216,14 +240,16 @@ def is_number(text: str) -> bool:
 
 def number(place: Place, line: int, column: int, text: str, first: bool = False) -> float:
     """The number in a field; the error says what is there instead, and what can be done about it."""
-    if text.lower() in MISSING:
+    if is_missing(text):
         raise place.error(line, column, f"a value is missing ({text!r}); fill it in, or leave the row out.")
     if not is_number(text):
         name = place.names[column]
-        if re.fullmatch(r"[+-]?\d+,\d+", text):
-            remedy = "a decimal comma? Save the file with decimal points."
-        elif re.search(r"\d[;\t|]", text):
+        if re.search(r"\d[;\t|]", text):
             remedy = "is another character between the fields? delimiter= says which."
+        elif re.fullmatch(r"[+-]?\d+,\d+", text):
+            remedy = "a decimal comma? Or one between thousands? Save the file with numbers like 1234.5."
+        elif re.fullmatch(r"\W{0,2}\d[\d.,'’\s]*\D{0,3}", text):
+            remedy = "save the file with numbers like 1234.5, without units, currency, % and marks between thousands."
         elif first:
             names = "if the line has the names of the columns, header=True; " if name == f"column {column + 1}" else ""
             remedy = (
