@@ -647,6 +647,11 @@ def test_summary():
     assert [m.training for m in model.modules()] == [True, True, True, False, True]
     for name, array in model.state_dict().items():
         assert np.array_equal(array, before[name])
+    of_functions = nn.Sequential(mg.tanh, mg.exp).summary(np.ones(2))
+    assert [line.split()[:2] for line in str(of_functions).split("\n")[1:]] == [
+        ["Sequential", "(2,)"],
+        ["total", "Sequential"],
+    ]
     assert [row.output for row in model.summary().rows] == [""] * 4
     with pytest.raises(ShapeError, match="takes rows of 2 numbers"):
         model.summary(np.ones((4, 5)))

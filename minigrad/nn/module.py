@@ -15,7 +15,7 @@ from ..convert import describe, is_float, is_value, tidy, to_data
 from ..errors import CheckpointError, DtypeError, MinigradError, ShapeError
 from ..value import Value
 from .hooks import Handle, call_with_hooks
-from .summary import Summary, summarise
+from .summary import Summary, headline, summarise
 
 __all__ = ["Module", "Parameter"]
 
@@ -373,11 +373,6 @@ def join(path: str, name: Any) -> str:
 def indented(children: list[tuple[str, Any]]) -> str:
     lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
     return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
-
-
-def headline(module: Module) -> str:
-    """A layer as its repr, a module with parts as its name."""
-    return repr(module) if not [*module.children()] else type(module).__name__
 
 
 def name_layer(error: MinigradError, module: Module) -> None:

@@ -12,7 +12,7 @@ __all__ = ["Row", "Summary"]
 
 
 class Row(NamedTuple):
-    """A layer: its path, its repr, the shape of its output ("" where not known), how many parameters it owns."""
+    """A layer: its path, repr (or name), shape of its output ("" where not known), and how many parameters it owns."""
 
     layer: str
     type: str
@@ -47,11 +47,15 @@ def summarise(model: Any, inputs: tuple[Any, ...]) -> Summary:
     for path, module in model.named_modules():
         new = {id(p): p for p in module.parameters(recurse=False) if id(p) not in counted}
         counted |= new
-        holds = bool([*module.children()])
-        if new or not holds:
-            name = type(module).__name__ if holds else repr(module)
-            rows.append(Row(path, name, shapes.get(id(module), ""), *sizes(new)))
+        if new or not [*module.children()]:
+            rows.append(Row(path, headline(module), shapes.get(id(module), ""), *sizes(new)))
     return Summary(rows, Row("total", type(model).__name__, shapes.get(id(model), ""), *sizes(counted)))
+
+
+def headline(module: Any) -> str:
+    """A layer as its repr, a module whose repr takes several lines, as of one with parts, as its name."""
+    text = repr(module)
+    return type(module).__name__ if "\n" in text else text
 
 
 def sizes(parameters: dict[int, Any]) -> tuple[int, int]:
