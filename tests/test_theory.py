@@ -171,6 +171,14 @@ def test_row_53_minima_are_rare_among_random_hessians(n: int, fraction: float, r
     assert measured <= 2.0**-n + 0.02
 
 
+def test_the_default_generator_is_the_one_that_seed_sets() -> None:
+    found = set()
+    for _ in range(3):
+        mg.seed(0)
+        found.add(theory.positive_definite_fraction(2, 200))
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize(("factor", "gain"), [(0.9, 2.656e-5), (1.1, 13780.6)])
 def test_row_54_gain_of_a_hundred_layers(factor: float, gain: float) -> None:
     """Measured on a recurrent cell in test_nn_modules.py."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import tidy
+from ..random import generator
 
 __all__ = ["coordinated_update", "positive_definite_fraction", "power_gain"]
 
@@ -42,5 +43,5 @@ def positive_definite_fraction(n: int, samples: int = 20_000, *, rng: Any = None
     >>> positive_definite_fraction(3, 2000, rng=np.random.default_rng(0)) < 2.0**-3
     True
     """
-    M = np.random.default_rng(rng).normal(size=(samples, n, n))
+    M = generator(rng).normal(size=(samples, n, n))
     return float((np.linalg.eigvalsh((M + M.transpose(0, 2, 1)) / 2.0)[:, 0] > 0.0).mean())
