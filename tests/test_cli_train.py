@@ -92,7 +92,7 @@ def page(folder="run"):
 def test_digits_reach_their_marks_and_the_page_shows_them(capsys, model, mark, pictures):
     assert train("digits", "--model", model, "--out", "run") == 0
     told = capsys.readouterr().out
-    X, y, X_test, y_test = data.load_digits()
+    _, _, X_test, y_test = data.load_digits()
     trained = runs.load("run")
     right = int((trained.predict(X_test) == y_test).sum())
     assert right / 360 >= mark
@@ -350,7 +350,7 @@ def test_where_nothing_can_be_written(flowers, capsys):
     assert capsys.readouterr().err.startswith("minigrad: [Errno ")
 
 
-# ----------------------------------------------------------------------------------------------------- stop and continue
+# ---------------------------------------------------------------------------------------------------- stop and continue
 SLOW = """
 import sys, time
 from minigrad.cli import main

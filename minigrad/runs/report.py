@@ -41,7 +41,10 @@ def write_report(folder: Path, settings: Settings, examples: Examples, trained: 
     if shown:
         sections.append(Section("What it learned", "", shown))
     sections.append(Section("The run", "", [facts(settings, examples, trained, history)]))
-    again = "Into a new folder, this command trains the same model: with the versions above and on the same machine, to the last bit."
+    again = (
+        "Into a new folder, this command trains the same model: with the versions above and on the same machine, to "
+        "the last bit."
+    )
     use: list[Part] = [
         Code(settings.command(str(folder))),
         "In Python, and as a file for other programs:",
