@@ -180,6 +180,10 @@ def test_linear_regression_finds_the_least_squares_solution():
     best = np.linalg.lstsq(design, held.y, rcond=None)[0]
     expected = np.column_stack([held.X_held, np.ones(len(held.X_held))]) @ best
     np.testing.assert_allclose(runs.load("run").predict(held.X_held), expected, atol=0.3)
+    rows = re.findall(r'<tr><th scope="row">column (\d)</th><td>([^<]*)</td></tr>', Path("run/report.html").read_text())
+    assert [name for name, _ in rows] == ["2", "3", "1"]  # by what a standard deviation of each does
+    shown = [float(number) for _, number in rows]
+    np.testing.assert_allclose(shown, (best[:3] * held.X.std(axis=0))[[1, 2, 0]], atol=0.1)
 
 
 def test_early_stopping_keeps_the_best_epoch():
@@ -504,3 +508,12 @@ def test_a_rate_that_is_too_high_is_told(flowers, capsys):
 def test_the_work_is_done_by_functions_that_can_be_called(flowers):
     training.start(Settings(flowers, epochs=1), "run", quiet=True)
     assert runs.load("run").classes == ("blue", "red")
+
+
+def test_many_rows_are_predicted_in_parts(flowers, monkeypatch):
+    assert train(flowers, "--epochs", "1") == 0
+    X = np.random.default_rng(0).normal(size=(7, 2))
+    trained = runs.load("run")
+    whole = trained.scores(X)
+    monkeypatch.setattr("minigrad.runs.predictor.ROWS", 3)
+    np.testing.assert_allclose(trained.scores(X), whole, rtol=1e-12)

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     training.add_argument("--optimizer", choices=list(OPTIMIZERS), metavar="NAME", help=f"{', '.join(OPTIMIZERS)}")
     training.add_argument("--lr", type=above_zero, metavar="RATE", help="learning rate (default: by optimizer)")
-    training.add_argument("--weight-decay", type=at_least_zero, metavar="L")
+    training.add_argument("--weight-decay", type=at_least_zero, metavar="L", help="pulls the weights to 0")
     training.add_argument("--batch-size", type=count, metavar="N", help="rows per update (default: 32)")
     training.add_argument("--epochs", type=count, metavar="N", help="passes over the rows (default: 30, few rows more)")
     training.add_argument("--early-stopping", type=count, metavar="N", help="stop after N epochs without a better loss")

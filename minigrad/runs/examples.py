@@ -37,6 +37,11 @@ class Examples:
     image: tuple[int, int] | None = None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of X, or their numbers."""
+        return self.features or tuple([f"column {i}" for i in range(1, self.X.shape[1] + 1)])
+
+    @property
     def task(self) -> str:
         """`"classification"` or `"regression"`."""
         return "classification" if self.classes else "regression"

@@ -17,6 +17,8 @@ from .architecture import input_shape, rebuild
 
 __all__ = ["Predictor", "load"]
 
+ROWS = 10_000  # at a time: hidden layers of all rows at once may be too much for the memory
+
 
 class Predictor:
     """A trained model of data as they come: what was taken off them for the training is part of it.
@@ -50,8 +52,10 @@ class Predictor:
             raise ShapeError(f"Predictor: X has shape {X.shape}; a row has the shape {self.shape}{several}.")
         if not np.isfinite(X).all():
             raise AnomalyError(f"Predictor: row {np.argwhere(~np.isfinite(X))[0][0]} of X has a nan or an infinity.")
+        dtype = next(self.model.parameters()).dtype
         with no_grad():
-            return np.asarray(self.model(X.astype(next(self.model.parameters()).dtype)).data)
+            parts = [self.model(X[i : i + ROWS].astype(dtype)).data for i in range(0, max(len(X), 1), ROWS)]
+        return np.concatenate(parts)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """For each row of X the number of its class, a place in `classes`, or the quantity of a regression: (n,)."""

@@ -38,6 +38,8 @@ def write_report(folder: Path, settings: Settings, examples: Examples, trained: 
         *more,
     ]
     shown = drawn(lambda: pictures().learned(settings.model, examples, trained, answers))
+    if settings.model != "mlp" and not examples.image:
+        shown += weighed(examples, trained)
     if shown:
         sections.append(Section("What it learned", "", shown))
     sections.append(Section("The run", "", [facts(settings, examples, trained, history)]))
@@ -133,6 +135,17 @@ def caveats(settings: Settings, history: History) -> list[Part]:
         f"The weights are those of epoch {int(best['epoch'])}, the best one on the held-out rows (--early-stopping "
         f"{settings.early_stopping}). As these rows have chosen it, they flatter it a little."
     ]
+
+
+def weighed(examples: Examples, trained: Predictor) -> list[Part]:
+    """The weights of a linear model, the largest first."""
+    weight = trained.model.state_dict()["model.weight"]
+    order = np.argsort(-np.abs(weight).max(axis=0), kind="stable")[:MOST]
+    rows = [[short(examples.columns[i], 32), *[f"{w:+.3g}" for w in weight[:, i]]] for i in order]
+    least = f" The {MOST} largest of {weight.shape[1]}." if weight.shape[1] > MOST else ""
+    goal = "the score of each class" if examples.classes else "the prediction"
+    told = f"What a column adds to {goal} when it is one standard deviation above its mean.{least}"
+    return [told, Table(["column", *map(short, examples.classes or (examples.target,))], rows)]
 
 
 # ------------------------------------------------------------------------------------------------------------ the run
