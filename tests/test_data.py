@@ -236,6 +236,15 @@ def test_batches_are_raw_and_keep_their_dtype():
     assert y.tolist() == [0, 1, 0, 1]
 
 
+def test_the_rows_of_a_last_batch_that_is_not_whole_can_be_left_out():
+    X, y = np.arange(10.0).reshape(5, 2), np.arange(5)
+    loader = data.DataLoader(X, y, batch_size=2, shuffle=True, rng=0, drop_last=True)
+    everything = data.DataLoader(X, y, batch_size=2, shuffle=True, rng=0)
+    assert len(loader) == 2
+    assert [labels.tolist() for _, labels in loader] == [labels.tolist() for _, labels in everything][:2]
+    assert len(data.DataLoader(X, y, batch_size=5, drop_last=True)) == 1
+
+
 @pytest.mark.parametrize(
     ("X", "y", "options", "error", "text"),
     [
@@ -248,6 +257,8 @@ def test_batches_are_raw_and_keep_their_dtype():
         ([1.0, 2.0], [0.0, np.inf], {}, errors.AnomalyError, r"y\[1\] is inf"),
         ([1.0, 2.0], [0, 1], {"rng": "x"}, errors.DtypeError, "rng='x'; it is a whole number"),
         ([["a"], ["b"]], [0, 1], {}, errors.DtypeError, "X holds <U1, not numbers"),
+        (np.ma.masked_greater([1.0, 9.0], 5.0), [0, 1], {}, errors.AnomalyError, "X has masked numbers"),
+        ([1.0, 2.0], [0, 1], {"batch_size": 3, "drop_last": True}, errors.ShapeError, "2 rows are no batch of 3"),
         ([{"a": 1.0}], [0], {}, errors.DtypeError, "X holds object"),
         ([[1.0], [2.0, 3.0]], [0, 1], {}, errors.ShapeError, "rows of X differ in shape"),
         ([1.0, 2.0], ["cat", "dog"], {}, errors.DtypeError, r"y holds <U3.*number the classes: np\.unique"),

@@ -100,6 +100,7 @@ def test_labels_of_text_and_three_parts():
         (np.ones(4), 0.8, {}, errors.ShapeError, r"lengths=0\.8; give one per part: \[0\.8, 0\.2\]"),
         (np.ones(4), ["a", "b"], {}, errors.DtypeError, "lengths='a' is not a number"),
         (1.0, [1.0], {}, errors.ShapeError, "has no rows"),
+        ([np.ones((4, 2)), np.ones(4)], [0.5, 0.5], {}, errors.ShapeError, r"several arrays are a tuple: \(X, y\)"),
         (mg.Value([1.0, 2.0]), [1, 1], {}, errors.DtypeError, r"pass its \.data"),
         (np.ones(4), [2, 2], {"stratify": [0, 1]}, errors.ShapeError, r"stratify has shape \(2,\).* \(4,\)"),
         (np.ones(4), [2, 2], {"stratify": [0, 0, 0, 1]}, errors.ShapeError, "class 1 has 1 of 4 rows, too few"),
@@ -180,6 +181,7 @@ def test_float32_stays():
         ([[1.0, 2.0], [3.0]], errors.ShapeError, "differ in length"),
         ([[1.0, np.nan], [1.0, 2.0]], errors.AnomalyError, r"X\[0, 1\] is nan; fill or drop"),
         ([[1.0, 1.0], [-np.inf, 2.0]], errors.AnomalyError, r"X\[1, 0\] is -inf"),
+        (np.ma.masked_greater([[1.0], [9.0]], 5.0), errors.AnomalyError, "X has masked numbers"),
         (np.zeros((0, 2)), errors.ShapeError, "nothing to learn from"),
         (1.0, errors.ShapeError, r"shape \(\)"),
         (mg.Value([[1.0], [2.0]]), errors.DtypeError, r"pass X\.data"),
@@ -206,6 +208,8 @@ def test_other_columns_than_those_learned():
         data.Standardize(np.ones((3, 2)), axis=(0, 2))
     with pytest.raises(errors.AnomalyError, match="too large for a variance"):
         data.Standardize([[1e300], [-1e300]])
+    with pytest.raises(errors.AnomalyError, match="too small for a variance; multiply"):
+        data.Standardize([[1e-200], [2e-200]])
 
 
 # -------------------------------------------------------------------------------------------------------------- Whiten

@@ -493,10 +493,25 @@ def test_a_transform_sees_copies_and_the_loaders_generator():
 
 
 def test_a_transform_keeps_the_number_of_rows():
-    with pytest.raises(errors.ShapeError, match="transform made 1 rows of 2"):
+    with pytest.raises(errors.ShapeError, match="transform made 1 rows of 2 rows"):
         next(iter(data.DataLoader(np.ones((2, 2)), [0, 1], transform=lambda X, rng: X[:1])))
+    with pytest.raises(errors.ShapeError, match="transform made None of 2 rows"):
+        next(iter(data.DataLoader(np.ones((2, 2)), [0, 1], transform=lambda X, rng: None)))
     with pytest.raises(errors.DtypeError, match="transform is 'flip'"):
         data.DataLoader(np.ones((2, 2)), [0, 1], transform="flip")
+
+
+def test_a_last_batch_of_one_row_can_be_left_out():
+    X, y = np.random.default_rng(0).normal(size=(9, 2)), np.arange(9) % 2
+    for drop in (False, True):
+        model = nn.Sequential(nn.Linear(2, 4, rng=0), nn.BatchNorm1d(4), nn.Linear(4, 2, rng=1))
+        loader = data.DataLoader(X, y, batch_size=4, drop_last=drop)
+        arguments = dict(loss=nn.CrossEntropyLoss(), optimizer=optim.SGD(model.parameters(), lr=0.1), epochs=2)
+        if drop:
+            assert len([*train.steps(model, loader, **arguments)]) == 4
+        else:
+            with pytest.raises(errors.ShapeError, match="1 number per channel has no variance"):
+                train.fit(model, loader, **arguments)
 
 
 # --------------------------------------------------------------------------------------------------------- pretraining

@@ -47,9 +47,10 @@ class Standardize(Module):
             )
         with np.errstate(over="ignore", invalid="ignore"):
             mean, scale = X.mean(self.axis, float, keepdims=True), X.std(self.axis, float, keepdims=True)
-        if not np.isfinite(scale).all():
-            raise AnomalyError("Standardize: the numbers are too large for a variance; divide them first.")
         constant = X.max(self.axis, keepdims=True) == X.min(self.axis, keepdims=True)
+        if not (np.isfinite(scale) & ((scale > 0.0) | constant)).all():
+            size, remedy = ("small", "multiply") if np.isfinite(scale).all() else ("large", "divide")
+            raise AnomalyError(f"Standardize: the numbers are too {size} for a variance; {remedy} them first.")
         mean, scale = np.where(constant, X[:1].max(self.axis, keepdims=True), mean), np.where(constant, 1.0, scale)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
         self.register_buffer("mean", np.asarray(mean[0], dtype))
@@ -153,6 +154,8 @@ def numbers(name: str, x: Any, fit: bool = True) -> Any:
         if fit:
             raise DtypeError(f"{name}: X is {describe(x)}; pass X.data.")
         return x
+    if np.ma.is_masked(x):
+        raise AnomalyError(f"{name}: X has masked numbers: fill them, or drop those rows first.")
     try:
         array = np.asarray(x)
     except ValueError as error:

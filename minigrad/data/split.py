@@ -56,7 +56,12 @@ def random_split(data: Any, lengths: Sequence[float], stratify: Any = None, rng:
 def as_rows(x: Any) -> npt.NDArray[Any]:
     if is_value(x):
         raise DtypeError(f"random_split: {describe(x)}; data are raw arrays: pass its .data.")
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(
+            "random_split: a list whose parts differ in shape; several arrays are a tuple: (X, y)."
+        ) from error
     if array.ndim == 0:
         raise ShapeError(f"random_split: {describe(x)} has no rows; give an array, or a tuple of them: (X, y).")
     return array

@@ -59,6 +59,7 @@ def batches(data: Any) -> dict[str, Any]:
         "rows": len(data.X),
         "batch_size": data.batch_size,
         "shuffle": data.shuffle,
+        "drop_last": data.drop_last,
         "transform": kind(data.transform),
         **{name: f"{x.dtype} {x.shape[1:]}" for name, x in arrays.items()},
         **{f"checksum of {name}": zlib.crc32(np.ascontiguousarray(x).data) for name, x in arrays.items()},
