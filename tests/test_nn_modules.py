@@ -814,7 +814,7 @@ MEAN, VAR = np.zeros(3), np.ones(3)
         (lambda: F.layer_norm(np.ones((2, 3)), 3, np.ones(2)), ShapeError, r"weight has shape \(2,\); normalized"),
         (lambda: F.layer_norm(np.ones((2, 3)), 3, bias=1.0), ShapeError, r"layer_norm: bias has shape \(\)"),
         (lambda: F.layer_norm(np.ones((2, 3)), 3, eps=-1.0), ValueError, r"layer_norm: eps=-1\.0; it is a number of"),
-        (lambda: F.batch_norm(np.ones((2, 3)), None, VAR), DtypeError, "running_mean is None: only with training=True"),
+        (lambda: F.batch_norm(np.ones((2, 3)), None, VAR), DtypeError, "statistic is None: only with training=True"),
         (lambda: F.batch_norm(np.ones((2, 3)), MEAN, [1.0] * 3), DtypeError, "running_var is .*, not an array of fl"),
         (lambda: F.batch_norm(np.ones((2, 3)), np.arange(3), VAR), DtypeError, "running_mean is .*, not an array of f"),
         (lambda: F.batch_norm(np.ones((2, 3)), MEAN, np.ones(2)), ShapeError, r"running_var has shape \(2,\).*\(3,\)"),

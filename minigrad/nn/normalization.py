@@ -52,26 +52,18 @@ def batch_norm(
     >>> mean, var
     (array([0.2, 0.4]), array([1.1, 1.7]))
     """
-    name, shape = "batch_norm", shape_of(input)
-    flag(f"{name}: training", training), at_least_zero(f"{name}: eps", eps), share(name, momentum)
-    if len(shape) < 2:
-        raise ShapeError(f"{name}: {describe(input)}: x is (batch, channels, ...), not {shape}.")
-    running = running_mean, running_var
-    for what, a in zip(("running_mean", "running_var"), running, strict=True):
-        if a is None and not training:
-            raise DtypeError(f"{name}: {what} is None: only with training=True the batch has its own statistics.")
-        if a is not None and (not isinstance(a, np.ndarray) or a.dtype.kind != "f"):
-            raise DtypeError(f"{name}: {what} is {a!r:.60}, not an array of floats, which can be changed in place.")
-    for what, a in zip(("running_mean", "running_var", "weight", "bias"), (*running, weight, bias), strict=True):
-        if a is not None and shape_of(a) != shape[1:2]:
-            raise ShapeError(f"{name}: {what} has shape {shape_of(a)}; x {shape} needs {shape[1:2]}.")
+    at_least_zero("batch_norm: eps", eps), share("batch_norm", momentum)
+    if not flag("batch_norm: training", training) and (running_mean is None or running_var is None):
+        raise DtypeError("batch_norm: a running statistic is None: only with training=True the batch has its own.")
+    shape, running = shape_of(input), {"running_mean": running_mean, "running_var": running_var}
+    check_channels(input, running, {"weight": weight, "bias": bias})
     per_channel = (1, -1, *[1] * (len(shape) - 2))
     if training:
         others = (0, *range(2, len(shape)))
         n = prod(shape) // shape[1] if shape[1] else 0
         if n < 2:
             raise ShapeError(
-                f"{name}: {describe(input)}: {n} number per channel has no variance: take a larger "
+                f"batch_norm: {describe(input)}: {n} number per channel has no variance: take a larger "
                 "batch, or model.eval() for the running statistics."
             )
         centre = mean(input, axis=others, keepdims=True)
@@ -79,7 +71,7 @@ def batch_norm(
         deviation = spread(centred, others, eps)
         with np.errstate(over="ignore"):
             variance = np.mean(np.square(raw(centred)), axis=others) * (n / (n - 1))
-        for a, now in zip(running, (raw(centre).reshape(-1), variance), strict=True):
+        for a, now in zip(running.values(), (raw(centre).reshape(-1), variance), strict=True):
             if a is not None:
                 a[...] = (1.0 - momentum) * a + momentum * now
     else:
@@ -88,6 +80,18 @@ def batch_norm(
     out = centred / deviation
     out = out if weight is None else out * reshape(weight, per_channel)
     return out if bias is None else out + reshape(bias, per_channel)
+
+
+def check_channels(input: Any, running: dict[str, Any], others: dict[str, Any]) -> None:
+    """Refuse an x without channels, and arrays that have no number for each of them, or can't follow the batch's."""
+    shape = shape_of(input)
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm: {describe(input)}: x is (batch, channels, ...), not {shape}.")
+    for name, a in {**running, **others}.items():
+        if a is not None and name in running and (not isinstance(a, np.ndarray) or a.dtype.kind != "f"):
+            raise DtypeError(f"batch_norm: {name} is {a!r:.60}, not an array of floats, which can be changed in place.")
+        if a is not None and shape_of(a) != shape[1:2]:
+            raise ShapeError(f"batch_norm: {name} has shape {shape_of(a)}; x {shape} needs {shape[1:2]}.")
 
 
 def share(name: str, momentum: Any) -> Any:
