@@ -177,6 +177,34 @@ def test_a_regression_has_a_loss_and_no_accuracy():
     assert history.accuracy == []
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda out, y: ((out - y) ** 2).mean(),
+        lambda out, y: (y - 2.0 * out).abs().sum(),
+        lambda out, y: (1.0 - y * out).relu().mean(),
+        lambda out, y: (out.tanh() * y).exp().mean() + out.sum(),
+    ],
+)
+def test_a_loss_that_broadcasts_scores_against_labels_is_refused(loss):
+    X, y = blobs(6)
+    y = np.where(y == 0, -1.0, 1.0)
+    with pytest.raises(errors.ShapeError, match=r"each of 6 scores with each of 6 labels.*y\.reshape\(6, 1\)"):
+        run(setup(model=nn.Linear(2, 1, rng=0)), data=(X, y), loss=loss, epochs=1)
+    flat = nn.Sequential(nn.Linear(2, 1, rng=0), nn.Flatten(0))
+    with pytest.raises(errors.ShapeError, match=r"scores \(6,\) and labels \(6, 1\)"):
+        run(setup(model=flat), data=(X, y.reshape(6, 1)), loss=loss, epochs=1)
+    run(setup(model=nn.Linear(2, 1, rng=0)), data=(X, y.reshape(6, 1)), loss=loss, epochs=1)
+    run(setup(model=flat), data=(X, y), loss=loss, epochs=1)
+
+
+def test_losses_that_give_scores_and_labels_one_shape_themselves():
+    X, y = blobs(6)
+    y = np.where(y == 0, -1.0, 1.0)
+    for loss in (lambda out, y: ((out.reshape(6) - y) ** 2).mean(), nn.HingeLoss()):
+        run(setup(model=nn.Linear(2, 1, rng=0)), data=(X, y), loss=loss, epochs=1)
+
+
 def test_steps_is_the_loop_one_update_at_a_time():
     arguments = setup()
     loop = train.steps(

@@ -13,7 +13,16 @@ from ..optim import LBFGS
 from ..optim.lr_scheduler import LRScheduler, OneCycleLR
 from ..value import Value
 
-__all__ = ["check_gradients", "check_loss", "check_parts", "check_record", "check_schedule", "loader", "pair"]
+__all__ = [
+    "check_broadcast",
+    "check_gradients",
+    "check_loss",
+    "check_parts",
+    "check_record",
+    "check_schedule",
+    "loader",
+    "pair",
+]
 
 EXAMPLES = {
     "model": "nn.MLP([2, 16, 3])",
@@ -98,6 +107,25 @@ def check_loss(value: Any, where: str, optimizer: Any) -> None:
         raise GradientError(f"the loss is {describe(value)}, not a Value: is the model built from minigrad's gates?")
     if not np.isfinite(value.data).all():
         raise not_finite(f"the loss is {describe(value.data)}", where, optimizer)
+
+
+def check_broadcast(value: Value, scores: Any, y: Any) -> None:
+    """Raise if a loss has made (n, n) of scores (n, 1) and labels (n,), or the reverse: each with each."""
+    n, shapes = len(y), {np.shape(y), getattr(scores, "shape", ())}
+    if n == 1 or shapes != {(n,), (n, 1)}:
+        return
+    todo = {id(value): value}
+    seen = set(todo)
+    while todo:
+        x = todo.popitem()[1]
+        if x.shape == (n, n) and {np.shape(part) for part in x.inputs} == shapes:
+            raise ShapeError(
+                f"the loss compares each of {n} scores with each of {n} labels: scores {scores.shape} and labels "
+                f"{np.shape(y)} broadcast to {(n, n)}. Give both one shape: y.reshape{scores.shape}."
+            )
+        if x is not scores:
+            todo |= {id(part): part for part in x.inputs if isinstance(part, Value) and id(part) not in seen}
+            seen |= todo.keys()
 
 
 def check_gradients(params: list[Value], where: str, optimizer: Any) -> None:

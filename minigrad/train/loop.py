@@ -19,7 +19,16 @@ from ..nn import Module
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from ..value import Value
 from .callbacks import Callback
-from .checks import check_gradients, check_loss, check_parts, check_record, check_schedule, loader, pair
+from .checks import (
+    check_broadcast,
+    check_gradients,
+    check_loss,
+    check_parts,
+    check_record,
+    check_schedule,
+    loader,
+    pair,
+)
 from .history import History, Record
 from .measures import Mean, accuracy, evaluate
 from .plan import description
@@ -149,6 +158,8 @@ class Run:
             scores = self.model(X)
             value = self.loss(scores, y)
             check_loss(value, where, self.optimizer)
+            if self.number == 1:
+                check_broadcast(value, scores, y)
             value.backward()
             check_gradients(self.parameters, where, self.optimizer)
             if self.clip is not None:
