@@ -253,6 +253,7 @@ def test_callbacks_see_each_epoch_and_may_end_the_training():
         ({"optimizer": optim.LBFGS([Value(1.0)])}, errors.DtypeError, "LBFGS: it looks at the loss several times"),
         ({"optimizer": "adam"}, errors.DtypeError, "optimizer is 'adam'; pass an object"),
         ({"callbacks": print}, errors.DtypeError, r"callbacks=\[f\]"),
+        ({"callbacks": None}, errors.DtypeError, r"callbacks is None; it is a list of functions"),
         (
             {"optimizer": optim.SGD(nn.Linear(2, 2).freeze().parameters())},
             errors.GradientError,

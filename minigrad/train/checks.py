@@ -67,8 +67,8 @@ def check_parts(model: Any, loss: Any, optimizer: Any, callbacks: Any, clip: Any
             "optimizer is an LBFGS: it looks at the loss several times per step. Train with it in a loop of your own, "
             "optimizer.step(closure)."
         )
-    if callable(callbacks):
-        raise DtypeError("callbacks is a list of functions: callbacks=[f].")
+    if not isinstance(callbacks, tuple):
+        raise DtypeError(f"callbacks is {callbacks!r:.60}; it is a list of functions: callbacks=[f].")
     for callback in callbacks:
         if isinstance(callback, type) or not callable(callback):
             raise DtypeError(f"callbacks has {callback!r:.60}; each is a function of an epoch's record, or a Callback.")

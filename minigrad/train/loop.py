@@ -78,11 +78,11 @@ def steps(
     """
     data = loader(data, shuffle=True, rng=rng)
     held_back = None if validation is None else loader(validation)
-    callbacks = callbacks if callable(callbacks) else tuple(callbacks)
+    callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else callbacks
     check_parts(model, loss, optimizer, callbacks, clip)
     epochs = whole("epochs", epochs, least=1)
     per = check_schedule(scheduler, scheduler_per, optimizer, epochs, len(data))
-    run = Run(model, data, loss, optimizer, epochs, held_back, tuple(callbacks), scheduler, per, clip)
+    run = Run(model, data, loss, optimizer, epochs, held_back, callbacks, scheduler, per, clip)
     if resume is not None:
         from .checkpoint import load_run
 
