@@ -206,7 +206,7 @@ def test_early_stopping_keeps_the_best_epoch():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_by_its_name(flowers, name):
     assert train(flowers, "--optimizer", name, "--epochs", "1", "--hidden", "") == 0
-    assert f"{name}, learning rate" in page().text
+    assert f"{name}{' with momentum 0.9' if name == 'sgd' else ''}, learning rate" in page().text
 
 
 def test_many_classes_are_listed_by_their_commonest_mistakes():
