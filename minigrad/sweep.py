@@ -11,6 +11,7 @@ Where it runs is joblib's business: processes on this machine, or a cluster's, b
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 import traceback
@@ -128,6 +129,10 @@ def call(
             raise DtypeError(
                 f"the function returned {sorted(taken, key=str)}, which the record has: choose another name."
             )
+        if multiprocessing.parent_process() is not None:
+            from joblib.externals.loky.backend.reduction import dumps
+
+            dumps(result)  # what can't be sent back is an error here, and not the end of the sweep
         outcome = {**result, "error": None}
     except Exception as error:
         outcome = {"error": summary(error), "traceback": traceback.format_exc()}

@@ -96,6 +96,21 @@ def test_what_fails_is_recorded_and_the_rest_runs_on(n_jobs: int | None) -> None
     assert "in sometimes" in records[1]["traceback"]
 
 
+def locks(x: int, rng: Any) -> Any:
+    return threading.Lock() if x == 1 else (lambda: x) if x == 2 else x
+
+
+def test_a_result_that_cannot_be_sent_back_leaves_the_others_alone() -> None:
+    with pytest.warns(
+        UserWarning, match="1 of 6 configurations failed; the first: TypeError: cannot pickle '_thread.lock"
+    ):
+        records = sweep.run(locks, sweep.grid(x=range(6)), n_jobs=2, progress=False)
+    results = [record.get("result") for record in records]
+    assert results[:2] == [0, None]
+    assert results[2]() == 2
+    assert results[3:] == [3, 4, 5]
+
+
 def dies(x: int, folder: Path, rng: Any) -> int:
     """x = 2 kills its process, once two results have come back."""
     if x == 2:
