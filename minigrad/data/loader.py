@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..convert import describe, is_value
-from ..errors import AnomalyError, DtypeError, ShapeError
+from ..errors import DtypeError, ShapeError
 from ..random import generator
+from .arrays import rows
 
 __all__ = ["DataLoader"]
 
@@ -41,7 +41,7 @@ class DataLoader:
         transform: Callable[[Any, Any], Any] | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.X, self.y = rows("X", X), rows("y", y)
+        self.X, self.y = rows("DataLoader", X), rows("DataLoader", y, "y")
         if len(self.X) != len(self.y):
             raise ShapeError(
                 f"DataLoader: X has {len(self.X)} rows and y has {len(self.y)}; each row of X needs its label."
@@ -73,28 +73,3 @@ class DataLoader:
             made = f"{len(new)} rows" if new.ndim else repr(new.item())
             raise ShapeError(f"DataLoader: transform made {made} of {len(X)} rows; each row has its label.")
         return new
-
-
-def rows(name: str, data: Any) -> Any:
-    if is_value(data):
-        raise DtypeError(f"DataLoader: {name} is {describe(data)}; batches are raw arrays: pass {name}.data.")
-    if data is None:
-        raise DtypeError(f"DataLoader: {name} is None; a row of X and its label in y make an example.")
-    if np.ma.is_masked(data):
-        raise AnomalyError(f"DataLoader: {name} has masked numbers: fill them, or drop those rows first.")
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise ShapeError(f"DataLoader: the rows of {name} differ in shape ({error}).") from error
-    if array.dtype.kind not in "biuf":
-        remedy = "number the classes: np.unique(y, return_inverse=True)[1]" if name == "y" else "code them as numbers"
-        raise DtypeError(f"DataLoader: {name} holds {array.dtype}, not numbers: {remedy}.")
-    if array.ndim == 0 or len(array) == 0:
-        raise ShapeError(f"DataLoader: {name} has shape {array.shape}: there is nothing to learn from without rows.")
-    if array.dtype.kind == "f" and not (fine := np.isfinite(array)).all():
-        where = tuple(int(i) for i in np.argwhere(~fine)[0])
-        raise AnomalyError(
-            f"DataLoader: {name}[{', '.join(map(str, where))}] is {array[where]} ({np.sum(~fine)} of {array.size} "
-            "numbers are not finite). Fill or drop those rows first."
-        )
-    return array

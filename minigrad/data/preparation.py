@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import at_least_zero, whole
-from ..convert import describe, is_value, shape_of
+from ..convert import is_value, shape_of
 from ..errors import AnomalyError, DtypeError, ShapeError
 from ..nn import Module
 from ..theory import zca_matrix
+from .arrays import numbers, rows
 
 __all__ = ["Standardize", "Whiten", "one_hot"]
 
@@ -39,7 +40,7 @@ class Standardize(Module):
     scale: Any
 
     def __init__(self, X: Any, axis: int | tuple[int, ...] = 0) -> None:
-        X = numbers("Standardize", X)
+        X = floats(rows("Standardize", X))
         self.axis = (axis,) if isinstance(axis, int) else tuple(axis)
         if 0 not in self.axis or not all([0 <= a < X.ndim for a in self.axis]):
             raise ShapeError(
@@ -69,7 +70,7 @@ class Standardize(Module):
         return self.fitting(x) * self.scale + self.mean
 
     def fitting(self, x: Any) -> Any:
-        x = numbers("Standardize", x, fit=False)
+        x = x if is_value(x) else floats(numbers("Standardize", x, "x"))
         own, shape = self.mean.shape, shape_of(x)
         end = shape[len(shape) - len(own) :]
         if len(shape) < len(own) or any(
@@ -104,20 +105,20 @@ class Whiten(Module):
     matrix: Any
 
     def __init__(self, X: Any, kind: str = "zca", components: int | None = None, eps: float = 1e-5) -> None:
-        X = numbers("Whiten", X)
+        X = floats(rows("Whiten", X))
         if X.ndim < 2 or len(X) < 2 or not X.size:
             raise ShapeError(f"Whiten: X has shape {X.shape}; it takes at least two rows, (n, d).")
         if kind not in ("zca", "pca"):
             raise ValueError(f"Whiten: kind={kind!r}; it is 'zca' or 'pca'.")
         self.kind, self.shape, self.eps = kind, X.shape[1:], at_least_zero("Whiten: eps", eps)
-        rows = X.reshape(len(X), -1).astype(float)
+        flat = X.reshape(len(X), -1).astype(float)
         if kind == "pca" or eps == 0.0:
-            self.variances, axes = principal_axes(rows)
+            self.variances, axes = principal_axes(flat)
             if eps == 0.0 and self.variances[-1] <= 1e-12 * self.variances[0]:
                 raise ValueError("Whiten: eps=0, and a direction without variance: 1 / √0; take eps above 0.")
-        matrix = zca_matrix(rows, eps)
+        matrix = zca_matrix(flat, eps)
         if kind == "pca":
-            d = rows.shape[1]
+            d = flat.shape[1]
             components = d if components is None else whole("Whiten: components", components, least=1)
             if components > d:
                 raise ShapeError(f"Whiten: components={components}, but the rows have {d} numbers.")
@@ -125,11 +126,11 @@ class Whiten(Module):
         elif components is not None:
             raise ValueError("Whiten: components are those of kind='pca'; ZCA keeps all.")
         dtype = np.float32 if X.dtype == np.float32 else np.float64
-        self.register_buffer("mean", rows.mean(axis=0).astype(dtype))
+        self.register_buffer("mean", flat.mean(axis=0).astype(dtype))
         self.register_buffer("matrix", matrix.astype(dtype))
 
     def forward(self, x: Any) -> Any:
-        x = numbers("Whiten", x, fit=False)
+        x = x if is_value(x) else floats(numbers("Whiten", x, "x"))
         shape = shape_of(x)
         if shape[1:] != self.shape:
             raise ShapeError(f"Whiten: it knows rows of shape {self.shape}, not those of {shape}.")
@@ -148,28 +149,8 @@ def principal_axes(X: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[A
     return s, U * np.sign(U[np.abs(U).argmax(axis=0), np.arange(len(s))])
 
 
-def numbers(name: str, x: Any, fit: bool = True) -> Any:
-    """`x` as an array of numbers; to `fit` a layer, finite ones in rows.  A Value only passes through."""
-    if is_value(x):
-        if fit:
-            raise DtypeError(f"{name}: X is {describe(x)}; pass X.data.")
-        return x
-    if np.ma.is_masked(x):
-        raise AnomalyError(f"{name}: X has masked numbers: fill them, or drop those rows first.")
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(f"{name}: the rows of X differ in length ({error}).") from error
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(f"{name}: X holds {array.dtype}, not numbers.")
-    if array.dtype != np.float32:
-        array = array.astype(np.float64, copy=False)
-    if fit and (array.ndim == 0 or not len(array)):
-        raise ShapeError(f"{name}: X has shape {array.shape}: there is nothing to learn from without rows.")
-    if fit and not (fine := np.isfinite(array)).all():
-        where = tuple(np.argwhere(~fine)[0].tolist())
-        raise AnomalyError(f"{name}: X[{', '.join(map(str, where))}] is {array[where]}; fill or drop those rows first.")
-    return array
+def floats(array: Any) -> Any:
+    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
 
 
 def one_hot(y: Any, classes: int | None = None) -> npt.NDArray[np.float64]:
