@@ -92,7 +92,7 @@ def documented(inventory: Path) -> set[str]:
 def public_names() -> set[str]:
     """What the `__all__` of minigrad and of its parts promise."""
     names = {f"minigrad.{name}" for name in mg.__all__}
-    parts = ("nn", "optim", "optimize", "theory", "train", "data", "viz")
+    parts = ("nn", "optim", "optimize", "theory", "train", "data", "export", "parallel", "sweep", "viz")
     names -= {f"minigrad.{name}" for name in (*parts, "gates", "linalg", "REGISTRY")}
     names -= {f"minigrad.{name}" for name in ("abs", "amax", "amin", "mod")}  # second names, told in the text
     for part in parts:

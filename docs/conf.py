@@ -81,7 +81,13 @@ def made_by_init(app, what, name, obj, options, signature, returns):
     return None
 
 
+def not_scikit_learns(app, what, name, obj, skip, options):
+    """set_score_request and its like are made, and documented, by scikit-learn."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", not_scikit_learns)
     app.connect("autodoc-process-signature", made_by_init)
     app.connect("source-read", pages.fill)
     app.connect("autodoc-process-docstring", plain)
