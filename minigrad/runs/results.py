@@ -46,7 +46,7 @@ def confusion(counts: Any, classes: tuple[str, ...]) -> Table:
         kinds = ["right" if i == j else "wrong" for j in range(len(classes))]
         cells = [f"{kind}-{level}" if k else "" for kind, level, k in zip(kinds, levels, row, strict=True)]
         shades.append(["", *cells, ""])
-    return Table(["is ↓  read as →", *map(short, classes), "right"], rows, shades)
+    return Table(["is ↓  read →", *map(short, classes), "right"], rows, shades)
 
 
 def mistakes(counts: Any, classes: tuple[str, ...]) -> Table:

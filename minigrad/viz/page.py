@@ -133,7 +133,7 @@ th:first-child { text-align: left; font-weight: 500; }
 thead th { color: var(--soft); font-weight: 600; }
 .shaded td { padding: .3rem .7rem; }
 .shaded thead th { padding-right: .7rem; }
-.facts td { text-align: left; white-space: normal; }
+.facts td { text-align: left; white-space: normal; vertical-align: top; }
 .facts th { vertical-align: top; }
 .right-1 { background: rgb(0 114 178 / .15); } .right-2 { background: rgb(0 114 178 / .3); }
 .right-3 { background: rgb(0 114 178 / .45); }
