@@ -588,6 +588,28 @@ def test_too_long_a_step_diverges_and_says_so() -> None:
     endless = optimize.gradient_descent(lambda x: -x * x, 1.0, maxiter=10_000)
     assert not endless.success
     assert "has f no least value?" in endless.message
+    projected = optimize.projected_gradient(lambda x: -x * x, 1.0, lambda x: x, step=10.0, maxiter=10_000)
+    assert not projected.success
+    assert "try shorter steps, or has f no least value?" in projected.message
+
+
+def test_a_kink_from_which_no_step_leads_down_and_a_slope_of_infinite_slope() -> None:
+    def kink(x: mg.Value) -> mg.Value:
+        return mg.maximum(x, -2.0 * x)  # at 0 the tie is shared: the slope is -1/2, and both ways lead up
+
+    for run in (
+        lambda: optimize.projected_gradient(kink, 0.0, optimize.onto_box(-1.0, 1.0)),
+        lambda: optimize.newton(kink, 0.0, radius=1.0),
+        lambda: optimize.gradient_descent(kink, 0.0),
+    ):
+        found = run()
+        assert (found.x, found.success) == (0.0, False)
+        assert "is its gradient right, or is x at a kink?" in found.message
+    with pytest.raises(
+        GradientError, match=r"classify_critical_point: the Hessian at 0\.0 has entries that are not finite"
+    ):
+        optimize.classify_critical_point(lambda x: x**1.5, 0.0)
+    assert optimize.newton(lambda x: x**1.5, 0.0).success
 
 
 def test_functions_may_return_a_raw_number_somewhere() -> None:
