@@ -81,7 +81,8 @@ def test_gzipped_idx_with_a_wrong_byte(write, place):
         (b"\x89PNG\r\n\x1a\n", "byte 0: it begins with 89 50 4e 47; an IDX file begins with 00 00"),
         (b"\0\0\x07\x01\0\0\0\1x", "byte 0: it begins with 00 00 07 01"),
         (b"\0\0\x08\x00", "byte 0: it begins with 00 00 08 00"),
-        (b"\0\0\x08\xff" + 8 * b"\0", "byte 12: .*in the header, which has 255 axes"),
+        (b"\0\0\x08\x14" + 8 * b"\0", "byte 12: .*in the header, which has 20 axes"),
+        (b"\0\0\x08\xff" + 255 * b"\0\0\0\1" + b"x", "byte 0: it begins with 00 00 08 ff"),  # more than NumPy has
         (bytes([0, 0, 8, 3]) + 12 * b"\xff" + b"x", "its header promises"),  # 8e28 bytes: not asked for
         (gzip.compress(bytes([0, 0, 8, 3]) + 12 * b"\xff" + b"x"), "its header promises"),
         (gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 2000)), r"byte 8: .*promises \(2000,\)"),

@@ -44,7 +44,7 @@ def read_idx(path: str | os.PathLike[str], memory_limit: float | None = None) ->
         file: Any = gzip.GzipFile(fileobj=plain) if zipped else plain
         try:
             head = file.read(4)
-            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or not head[3]:
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or not 1 <= head[3] <= 32:
                 raise DataError(
                     f"{path}, byte 0: it begins with {head.hex(' ') or 'nothing'}; an IDX file begins with 00 00, a "
                     "type (08 for bytes) and the number of axes (03 for images, 01 for labels)."

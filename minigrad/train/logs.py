@@ -25,7 +25,8 @@ class JsonLog(Callback):
     """Appends each epoch's record to the file `path`, a line of JSON, which is complete at once.
 
     What earlier runs wrote stays.  A run that is resumed finds its own lines and goes on after the epoch where it
-    resumes, so that each epoch has one line whenever it was killed.  A number that is nan or infinite becomes null.
+    resumes, so that each epoch has one line whenever it was killed; all that stands behind them goes, so runs that take
+    turns need a file each.  A number that is nan or infinite becomes null.
     Callbacks that add to the record come before it in the list.  Raises `CheckpointError` for a file that can't be
     written.
 

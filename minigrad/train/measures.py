@@ -36,13 +36,16 @@ def evaluate(model: Callable[[Any], Any], data: Any, *, loss: Callable[[Any, Any
 def accuracy(scores: Any, labels: Any) -> float | None:
     """The share of right answers: the highest of several scores, or the sign of one score for labels -1 and +1.
 
-    None for anything else, such as targets of a regression.
+    Labels of several scores are class numbers (n,), or one-hot (n, classes).  None for anything else, such as targets
+    of a regression.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), [1, 1]), accuracy(np.array([0.5, -2.0]), [1, -1])
     (0.5, 1.0)
     """
     raw, labels = np.asarray(scores.data if isinstance(scores, Value) else scores), np.asarray(labels)
     if raw.ndim == 2 and raw.shape[1] > 1:
+        if labels.shape == raw.shape and np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1):
+            labels = labels.argmax(axis=1)
         if labels.shape != raw.shape[:1] or labels.dtype.kind not in "iu":
             return None
         return float(np.mean(np.argmax(raw, axis=1) == labels))
