@@ -1193,3 +1193,27 @@ def test_sign_descent_is_as_long_as_its_formula():
     again = SignDescent([mg.Value(w.data.copy()), mg.Value(b.data)])
     again.load_state_dict(optimizer.state_dict())
     assert repr(again.state_dict()) == repr(optimizer.state_dict())
+
+
+def test_a_gradient_set_to_zero_is_zeros() -> None:
+    w = mg.Value([1.0, 2.0])
+    optimizer = optim.SGD([w], lr=0.1, weight_decay=1.0)
+    w.grad = 0  # as micrograd's zero_grad writes it
+    optimizer.step()
+    np.testing.assert_allclose(w.data, [0.9, 1.8])
+
+
+def test_a_step_takes_no_loss() -> None:
+    w = mg.Value([1.0, 2.0], label="w")
+    with pytest.raises(DtypeError, match=r"SGD: step\(Value\(5\)\): step takes no loss: call loss.backward\(\) first"):
+        optim.SGD([w]).step((w * w).sum())
+
+
+def test_floating_point_errors_do_not_stop_a_step_half_way() -> None:
+    w = mg.Value([1.0, 1.0])
+    optimizer = optim.Adam([w])
+    w.grad = np.array([1e200, 1.0])
+    with np.errstate(all="raise"):
+        optimizer.step()  # the square of 1e200 is inf
+    assert optimizer.state_dict()["state"][0]["step"] == 1
+    np.testing.assert_allclose(w.data, [1.0, 0.999])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import at_least_zero, number
-from ..convert import to_constant
+from ..convert import describe, to_constant
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, changed_in_place
 
@@ -115,6 +115,7 @@ class Flat:
             g = self.views[i] if p.grad is None else p.grad  # a place holder
             if type(g) is not np.ndarray or g.dtype != self.grad.dtype:
                 g = np.asarray(to_constant(g, self.grad.dtype))
+                g = np.full(self.shapes[i], g) if not g.ndim else g  # p.grad = 0
             if g.shape != self.shapes[i]:
                 raise ShapeError(f"optimizer: {name_of(p, i)} has shape {p.shape}, its grad {g.shape}.")
             pieces.append(g.reshape(-1))
@@ -195,20 +196,26 @@ class Optimizer:
 
         Raises `ShapeError` or `DtypeError` for a parameter or gradient that has changed its kind, and updates nothing.
         """
+        if closure is not None and not callable(closure):
+            raise DtypeError(
+                f"{type(self).__name__}: step({describe(closure)}): step takes no loss: call loss.backward() first, "
+                "then step(); or pass a function that computes the loss."
+            )
         loss = closure() if closure is not None else None
         self.check_groups()
         for flats in self.flats:
             for flat in flats:
                 flat.adopt()
                 flat.gather()
-        for group, flats in zip(self.param_groups, self.flats, strict=True):
-            for flat in flats:
-                for where, t in flat.runs():
-                    for block in blocks(where):
-                        p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
-                        prepare(p, g, slots, group)
-                        self.update(p, g, slots, t, group)
-                flat.release()
+        with np.errstate(all="ignore"):  # infinities are numbers; nothing stops between two parameters
+            for group, flats in zip(self.param_groups, self.flats, strict=True):
+                for flat in flats:
+                    for where, t in flat.runs():
+                        for block in blocks(where):
+                            p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
+                            prepare(p, g, slots, group)
+                            self.update(p, g, slots, t, group)
+                    flat.release()
         self.steps_taken += 1
         return loss
 
