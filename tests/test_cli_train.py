@@ -526,3 +526,26 @@ def test_many_rows_are_predicted_in_parts(flowers, monkeypatch):
     whole = trained.scores(X)
     monkeypatch.setattr("minigrad.runs.predictor.ROWS", 3)
     np.testing.assert_allclose(trained.scores(X), whole, rtol=1e-12)
+
+
+def test_the_numbers_on_the_page_are_those_of_the_model():
+    rows = [f"{i % 9},{i * i % 11},{'abbb'[i % 4]}" for i in range(100)]  # b is the commonest class, and the second
+    Path("a.csv").write_text("\n".join(["u,v,target", *rows]))
+    assert train("a.csv", "--epochs", "2", "--validation", "0.4") == 0
+    held = examples.read(Settings("a.csv", validation=0.4), Path())
+    answers = runs.load("run").predict(held.X_held)
+    text = Path("run/report.html").read_text()
+    shares = f"<td>{np.mean(held.y == 1):.2%}</td><td>{np.mean(held.y_held == 1):.2%}</td>"
+    assert f"right if always the commonest class</th>{shares}" in text
+    for i, name in enumerate("ab"):
+        row = re.search(rf'<tr><th scope="row">{name}</th>(.*?)</tr>', text).group(1)
+        counts = [int(np.sum((held.y_held == i) & (answers == j))) for j in range(2)]
+        share = f"{counts[i] / sum(counts):.1%}"
+        assert re.findall(r">([^<>]+)</td>", row) == [*[str(k) if k else "·" for k in counts], share]
+
+
+def test_weight_decay_pulls_the_weights_to_zero(flowers):
+    options = ["--model", "softmax", "--optimizer", "sgd", "--epochs", "50"]
+    for decay in ("0", "1"):
+        assert train(flowers, *options, "--weight-decay", decay, "--out", decay) == 0
+    assert np.abs(weights("1")["weight"]).max() < 0.5 * np.abs(weights("0")["weight"]).max()
