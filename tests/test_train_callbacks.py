@@ -441,6 +441,17 @@ def test_the_suggested_rate_is_below_the_one_that_diverges():
     assert found.rates[0] == 1e-6
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_noisy_losses_at_the_lowest_rates_are_no_slope(seed):
+    X, y = data.make_moons(200, noise=0.2, rng=0)
+    model = nn.Sequential(
+        nn.Linear(2, 16, rng=seed), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3, rng=seed), nn.Linear(16, 2, rng=seed)
+    )
+    loader = data.DataLoader(X, y, shuffle=True, rng=seed)
+    found = train.find_lr(model, loader, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(model.parameters()))
+    assert 1e-3 < found.suggestion < 1.0  # and not near 1e-6, where the test begins
+
+
 def test_a_loss_that_never_falls_has_no_suggestion():
     w = mg.Value(0.0)
     arguments = dict(loss=lambda out, y: (out - 0.0).mean() * 0.0 + 1.0, optimizer=optim.SGD([w], lr=0.1))

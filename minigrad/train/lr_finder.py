@@ -110,4 +110,5 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     way = int(losses.argmin()) + 1 if len(losses) else 0
     if way < 3 or losses[0] - losses.min() <= 1e-9 * abs(losses[0]):  # not more than rounding
         return None
-    return float(rates[np.gradient(losses[:way], np.log(rates[:way])).argmin()])
+    start = min(10, way // 2)  # the first means are those of a few losses, and jump
+    return float(rates[start:way][np.gradient(losses[start:way], np.log(rates[start:way])).argmin()])
