@@ -475,6 +475,17 @@ with train.locked({str(tmp_path / "run.npz")!r}):
     assert mg.load(tmp_path / "run.npz")["finished"]
 
 
+def test_a_link_to_the_checkpoint_of_another_training_is_refused(tmp_path):
+    file, link = tmp_path / "run.npz", tmp_path / "link.npz"
+    train.fit(**small(), checkpoint=file)
+    try:
+        link.symlink_to(file)
+    except OSError:
+        pytest.skip("no links here")
+    with train.locked(file), pytest.raises(errors.CheckpointError, match=r"link\.npz is in use"):
+        train.fit(**small(), checkpoint=link)
+
+
 def test_without_filelock_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(errors.MissingExtraError, match=r"minigrad-engine\[train\]"):

@@ -157,7 +157,8 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     path = Path(path)
     if not path.parent.is_dir():
         raise CheckpointError(f"{path}: there is no folder {path.parent}.")
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    real = path.resolve()  # a link and the file behind it have one lock
+    lock = FileLock(real.with_name(real.name + ".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
