@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import signal
@@ -572,7 +573,8 @@ def damage(state, path, value):
         (("model",), {}), (("model", "weight"), np.zeros((3, 3))), (("others",), [1.0]), (("learns",), []),
         (("optimizer", "state"), {0: {"step": 1}}), (("optimizer", "param_groups"), []), (("optimizer",), None),
         (("generators", "now"), []), (("generators", "now", 0, "state"), {"bit_generator": "PCG64"}),
-        (("generators", "now", 1, "state", "bit_generator"), "MT19937"), (("seen",), {"rows": 1, "cols": 2}),
+        (("generators", "now", 1, "state", "bit_generator"), "PCG64"),
+        (("generators", "now", 2, "state", "bit_generator"), "MT19937"), (("seen",), {"rows": 1, "cols": 2}),
         (("history",), 7), (("callbacks",), [{}]),
     ],
 )  # fmt: skip
@@ -651,7 +653,20 @@ def closure():
     return lambda X, rng: X + own.standard_normal(X.shape)
 
 
-@pytest.mark.parametrize("make", [Jitter, lambda: Jitter().method, closure])
+def numpys_own():
+    np.random.seed(1)
+    return lambda X, rng: X + np.random.normal(size=X.shape)
+
+
+def jitter(X, rng, own):
+    return X + own.standard_normal(X.shape)
+
+
+def keyword():
+    return functools.partial(jitter, own=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("make", [Jitter, lambda: Jitter().method, closure, numpys_own, keyword])
 def test_a_transform_with_a_generator_of_its_own(tmp_path, make):
     def parts():
         return small(data=data.DataLoader(*blobs(), batch_size=16, shuffle=True, rng=0, transform=make()))

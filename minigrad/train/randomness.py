@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -18,16 +19,16 @@ KINDS = (np.random.Generator, np.random.RandomState)
 
 
 def generators(parts: dict[str, Any]) -> dict[str, Any]:
-    """The default generator and those that the parts have, by name.
+    """The default generator, NumPy's own (np.random.seed), and those that the parts have, by name.
 
     Looked through are the attributes of the parts, of the layers of modules and of objects whose methods are parts,
     and the variables that functions take from outside.
 
     >>> from minigrad import nn
     >>> [*generators({"model": nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5, rng=0))})]
-    ['default', 'model.1.rng']
+    ['default', 'numpy', 'model.1.rng']
     """
-    found = {"default": generator()}
+    found = {"default": generator(), "numpy": np.random.mtrand._rand}
     for name, part in parts.items():
         for path, owner in part.named_modules(name) if isinstance(part, Module) else [(name, part)]:
             if isinstance(owner, KINDS):
@@ -38,9 +39,11 @@ def generators(parts: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def variables(owner: Any) -> dict[str, Any]:
+def variables(owner: Any) -> dict[Any, Any]:
     if isinstance(owner, MethodType):
         return variables(owner.__func__) | variables(owner.__self__)
+    if isinstance(owner, partial):
+        return {**variables(owner.func), **dict(enumerate(owner.args)), **owner.keywords}
     if isinstance(owner, FunctionType):
         scope = inspect.getclosurevars(owner)
         return {**scope.globals, **scope.nonlocals}
