@@ -52,7 +52,7 @@ def fit(
     as `scheduler_per="epoch"` or `"step"` says.  `clip(parameters)` is called between backward and the optimizer's
     step: `optim.AutoClip()`, or `lambda ps: nn.utils.clip_grad_norm_(ps, 1.0)`.
 
-    `checkpoint` is a .npz or .safetensors file, written before the first step, after each epoch, on Ctrl-C, and after every
+    `checkpoint` is a .npz or .safetensors file, written before the first step, after each epoch, on Ctrl-C, and every
     `checkpoint_every` steps.  `resume` is such a file: the training goes on from it as if it had never been stopped, to
     the same weights bit for bit, if all other arguments are as they were.  Randomness of your own must come from the
     default generator (`mg.seed`), from NumPy's (`np.random.seed`), or from a `numpy.random.Generator` that a layer, the
