@@ -10,6 +10,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import errors, nn
+from minigrad.io.tensors import checksum
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
 DTYPES = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?", "c8")
@@ -211,9 +212,15 @@ def test_a_file_that_lies_is_refused(tmp_path, kind):
     ],
 )  # fmt: skip
 def test_a_structure_that_does_not_fit_the_arrays(tmp_path, structure):
-    entries = {"__metadata__": {"minigrad": structure}, "a": TWO}
-    (tmp_path / "a.safetensors").write_bytes(header(entries, b"12"))
-    with pytest.raises(errors.CheckpointError, match="damaged"):
+    two = np.frombuffer(b"12", np.uint8).reshape(TWO["shape"])
+    metadata = {"minigrad": structure, "crc32": checksum(structure, {"a": two})}
+    (tmp_path / "a.safetensors").write_bytes(header({"__metadata__": metadata, "a": TWO}, b"12"))
+    with pytest.raises(errors.CheckpointError, match="damaged") as caught:
+        mg.load(tmp_path / "a.safetensors")
+    assert "were written" not in str(caught.value)
+    metadata["crc32"] = "0"
+    (tmp_path / "a.safetensors").write_bytes(header({"__metadata__": metadata, "a": TWO}, b"12"))
+    with pytest.raises(errors.CheckpointError, match="are not those that were written"):
         mg.load(tmp_path / "a.safetensors")
 
 
@@ -234,3 +241,17 @@ def test_names_never_become_paths(tmp_path, monkeypatch):
     for name in ("a.safetensors", "a.npz"):
         assert list(round_trip(name, contents)) == list(contents)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.npz", "a.safetensors", "in"]
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+    path = tmp_path / "model.safetensors"
+    contents = {"weight": np.arange(6.0).reshape(2, 3), "n": [1, np.arange(3)], "empty": np.zeros((0, 2))}
+    mg.save(path, contents)
+    good = path.read_bytes()
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        try:
+            loaded = mg.load(path)
+        except errors.CheckpointError:
+            continue
+        assert str(loaded) == str(contents)  # a space of the header's padding, say

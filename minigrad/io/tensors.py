@@ -6,6 +6,7 @@ The package checks what it reads: sizes, offsets that overlap or leave holes, th
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..errors import CheckpointError, MissingExtraError
 
 __all__ = ["checked", "read", "write"]
 
-STRUCTURE = "minigrad"
+STRUCTURE, CHECKSUM = "minigrad", "crc32"
 REMEDY = ""
 MOST = 50_000_000  # letters: the package reads headers of up to 100 MB
 DTYPES = {
@@ -48,7 +49,7 @@ def write(file: BinaryIO, structure: str, arrays: dict[str, Any]) -> None:
 
     if len(structure) > MOST:
         raise CheckpointError("save: too much text for a .safetensors file: put numbers in arrays, or use .npz.")
-    file.write(save(arrays, metadata={STRUCTURE: structure}))
+    file.write(save(arrays, metadata={STRUCTURE: structure, CHECKSUM: checksum(structure, arrays)}))
 
 
 def read(file: BinaryIO) -> tuple[str | None, dict[str, Any]]:
@@ -56,8 +57,21 @@ def read(file: BinaryIO) -> tuple[str | None, dict[str, Any]]:
     data = file.read()
     entries = package().deserialize(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")], object_pairs_hook=once)
-    structure = header.get("__metadata__", {}).get(STRUCTURE)
-    return structure, {name: to_array(name, **entry) for name, entry in sorted(entries, key=lambda e: e[0])}
+    metadata = header.get("__metadata__", {})
+    structure = metadata.get(STRUCTURE)
+    arrays = {name: to_array(name, **entry) for name, entry in sorted(entries, key=lambda e: e[0])}
+    if metadata.keys() & {STRUCTURE, CHECKSUM} and metadata.get(CHECKSUM) != checksum(structure or "", arrays):
+        raise ValueError("its numbers are not those that were written")
+    return structure, arrays
+
+
+def checksum(structure: str, arrays: dict[str, Any]) -> str:
+    """The format has none, and a bit that flips on a disk would be a wrong weight."""
+    crc = zlib.crc32(structure.encode())
+    for name in sorted(arrays):
+        crc = zlib.crc32(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode(), crc)
+        crc = zlib.crc32(arrays[name].data if arrays[name].size else b"", crc)
+    return f"{crc:08x}"
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
