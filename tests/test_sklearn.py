@@ -240,6 +240,13 @@ def test_early_stopping_keeps_the_epoch_that_was_best_on_held_back_rows() -> Non
     assert regressor.score(X, y) > 0.4
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_softmax_says_so_where_the_numbers_overflow() -> None:
+    X, y = scaled("iris")
+    with pytest.warns(ConvergenceWarning, match="Scale the data"):
+        SoftmaxRegression().fit(1e150 * X, y)
+
+
 def test_a_perceptron_is_shown_in_training_by_the_progress_of_fit(capsys: Any) -> None:
     X, y = scaled("iris")
     with pytest.warns(ConvergenceWarning):

@@ -68,7 +68,7 @@ class SoftmaxRegression(Probabilities, ScoreClassifier):
         self.n_iter_ = optimizer.seen.n_iter
         objective()
         steepest = max(np.abs(weight.grad).max(), np.abs(bias.grad).max())
-        if steepest > tol:
+        if not steepest <= tol:  # also where it is nan
             warnings.warn(
                 f"SoftmaxRegression: after {self.n_iter_} iterations a slope of the mean loss is {steepest:.2g}, above "
                 f"tol={tol}. Scale the data (StandardScaler), or raise max_iter or tol.",
