@@ -76,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minigrad: interrupted", file=sys.stderr)
         return 130  # what a shell expects after Ctrl-C
+    except MemoryError as error:
+        print(f"minigrad: the memory is too small for that: {error}", file=sys.stderr)
+        return 1
     except (MinigradError, OSError) as error:
         print(f"minigrad: {error}", file=sys.stderr)
         return 1

@@ -273,6 +273,7 @@ FILES = {  # what is in the file, the options, and what is said
     "latin-1": (b"a,b,y\n1,2,u\n3,4,\xfc\n", [], "x.csv, line 3, column 3: byte 16 (0xfc) is not UTF-8"),
     "id": (b"id,a,y\nq7,2,u\nq8,4,v\n", [], "to leave the column out, --ignore 'id'"),
     "rare": (b"a,b,y\n1,2,u\n3,4,v\n5,6,v\n", [], "x.csv, column 'y': one row only is 'u'"),
+    "rare, few": (b"a,b,y\n1,2,u\n3,4,u\n5,6,v\n5,6,v\n", [], "x.csv, column 'y': only 2 of 4 rows are 'u', too few"),
     "few": (b"a,y\n1,2.5\n2,3.5\n", [], "x.csv: 2 rows; a regression takes three"),
     "huge": (
         b"a,y\n1e308,2.5\n-1e308,3.5\n1e308,4.5\n1e308,5.5\n-1e308,0.5\n-1e308,0.5\n",
@@ -330,7 +331,7 @@ def test_what_does_not_fit_is_told_and_nothing_is_written(capsys, words, says):
 @pytest.mark.parametrize(
     "option",
     ["--epochs=0", "--lr=0", "--lr=nan", "--lr=x", "--validation=1", "--hidden=3,0", "--model=forest", "--seed=-1",
-     "--weight-decay=-1", "--optimizer=lbfgs", "--batch-size=1.5"],
+     "--weight-decay=-1", "--optimizer=lbfgs", "--batch-size=1.5", "--delimiter=ab", "--delimiter="],
 )  # fmt: skip
 def test_wrong_options_show_the_usage(option, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -495,7 +496,19 @@ def test_other_data_are_not_gone_on_with(flowers, capsys):
     assert Path("run/last.npz").read_bytes() == before
 
 
-@pytest.mark.parametrize("change", ["cut", "names", "optimizer", "list"])
+def test_a_tab_can_be_typed():
+    Path("x.csv").write_text("a,1\ty\n" + "1\tu\n2\tv\n" * 10)
+    assert train("x.csv", "--delimiter", r"\t", "--epochs", "1") == 0
+    assert runs.load("run").features == ("a,1",)
+
+
+def test_a_model_beyond_the_memory_is_told(capsys):
+    assert train("moons", "--hidden", "100000000,100000000") == 1
+    assert "minigrad: the memory is too small" in capsys.readouterr().err
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("change", ["cut", "names", "optimizer", "list", "seed", "data", "lr"])
 def test_a_damaged_run_is_refused(flowers, capsys, change):
     assert train(flowers, "--epochs", "1") == 0
     file = Path("run/run.json")
@@ -504,6 +517,8 @@ def test_a_damaged_run_is_refused(flowers, capsys, change):
         written["settings"]["colour"] = 1
     if change == "optimizer":
         written["settings"]["optimizer"] = "walk"
+    if change in ("seed", "data", "lr"):
+        written["settings"][change] = -1
     file.write_text("{" if change == "cut" else "[]" if change == "list" else json.dumps(written))
     assert train("--resume", "run") == 1
     assert "run.json is damaged" in capsys.readouterr().err

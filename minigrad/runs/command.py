@@ -47,7 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--target", metavar="COLUMN", help="what to predict (default: target, label, class, y, or last)")
     table.add_argument("--task", choices=list(TASKS), help="default: whole numbers of at most 20 kinds are classes")
     table.add_argument("--ignore", action="append", metavar="COLUMN", help="a column to leave out; can be repeated")
-    table.add_argument("--delimiter", metavar="CHAR", help="between the fields (default: as the first line has it)")
+    table.add_argument(
+        "--delimiter", type=character, metavar="CHAR", help="between the fields (default: as the first line has it)"
+    )
     table.add_argument("--header", action=argparse.BooleanOptionalAction, help="whether the first line has names")
 
 
@@ -76,6 +78,17 @@ def sizes(text: str) -> tuple[int, ...]:
     ((64, 32), ())
     """
     return tuple([count(part) for part in text.split(",") if text.strip()])
+
+
+def character(text: str) -> str:
+    r"""
+    >>> character(";"), character(r"\t")
+    (';', '\t')
+    """
+    text = text.replace(r"\t", "\t")  # a tab is hard to type
+    if len(text) != 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a single character")
+    return text
 
 
 def count(text: str) -> int:

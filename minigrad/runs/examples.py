@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import data
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from .settings import Settings
 
 __all__ = ["SETS", "Examples", "read"]
@@ -102,17 +102,19 @@ def read(settings: Settings, folder: Path) -> Examples:
     except DataError as error:
         raise DataError(as_options(str(error))) from error
     classes = table.class_names
-    if classes:
-        counts = np.bincount(table.y)
-        if counts.min() < 2:
-            rare = classes[int(counts.argmin())]
-            raise DataError(
-                f"{path}, column {table.target!r}: one row only is {rare!r:.60}; each class takes two, one to learn "
-                "from and one to check with. Leave the row out, or, if this is a quantity, say --task regression."
-            )
-    elif len(table.y) < 3:
+    if not classes and len(table.y) < 3:
         raise DataError(f"{path}: {len(table.y)} rows; a regression takes three.")
-    parts = held_back(table.X, table.y, settings.validation, stratify=bool(classes))
+    try:
+        parts = held_back(table.X, table.y, settings.validation, stratify=bool(classes))
+    except ShapeError as error:
+        counts = np.bincount(table.y)
+        rare, n = classes[int(counts.argmin())], counts.min()
+        few = "one row only is" if n == 1 else f"only {n} of {len(table.y)} rows are"
+        raise DataError(
+            f"{path}, column {table.target!r}: {few} {rare!r:.60}, too few for some to learn from and "
+            f"some of the share held back, {settings.validation}. Leave them out, say --validation with a share nearer to "
+            "0.5, or, if this is a quantity, --task regression."
+        ) from error
     return Examples(*parts, classes, table.feature_names, table.target)
 
 

@@ -10,10 +10,12 @@ report.html     the page
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError
 from .settings import Settings
@@ -39,7 +41,8 @@ def new_folder(path: Path, settings: Settings) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     try:
         with open(path / "run.json", "x") as file:  # of two processes at once, one
-            json.dump({"settings": asdict(settings), "from": str(Path.cwd())}, file, indent=1)
+            said = asdict(settings)
+            json.dump({"settings": said, "from": str(Path.cwd()), "checksum": checksum(said)}, file, indent=1)
     except FileExistsError:
         raise CheckpointError(f"{path} is in use: another process begins a run there.") from None
     except OSError:
@@ -61,6 +64,11 @@ def remove(path: Path, made: bool) -> None:
             path.rmdir()
 
 
+def checksum(settings: dict[str, Any]) -> int:
+    """Of the settings as JSON: the page says what they were, so that an edited one must not pass."""
+    return zlib.crc32(json.dumps(settings).encode())
+
+
 def settings_of(path: Path) -> tuple[Settings, Path]:
     """The settings of the run in the folder `path`, and the folder in which its command was given.
 
@@ -71,6 +79,9 @@ def settings_of(path: Path) -> tuple[Settings, Path]:
         raise CheckpointError(f"{path} has no run to resume: there is no {file}.")
     try:
         written = json.loads(file.read_bytes())
-        return Settings.from_dict(written["settings"]), Path(written["from"])
+        settings, place = Settings.from_dict(written["settings"]), Path(written["from"])
+        if written["checksum"] != checksum(written["settings"]):
+            raise ValueError("its settings are not those that the run was begun with")
+        return settings, place
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{file} is damaged ({type(error).__name__}: {error}): the run can't go on.") from error
