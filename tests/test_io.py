@@ -393,3 +393,15 @@ def test_a_full_disk_or_read_only_folder_leaves_the_old_file(tmp_path, script, t
     assert f"'{path}'" in done.stdout
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("failing", ["minigrad.io.atomic.open", "os.replace"])
+def test_where_a_file_cannot_be_written_its_name_is_told_and_no_other(tmp_path, monkeypatch, failing):
+    def refuse(draft, other):
+        move = [None, os.fspath(other)] if failing == "os.replace" else []
+        raise PermissionError(13, "Permission denied", os.fspath(draft), *move)
+
+    monkeypatch.setattr(failing, refuse, raising=False)
+    with pytest.raises(PermissionError) as caught:
+        mg.save(tmp_path / "a.npz", {})
+    assert str(caught.value) == f"[Errno 13] Permission denied: {str(tmp_path / 'a.npz')!r}"

@@ -45,5 +45,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(OSError):
             os.unlink(draft)
         if isinstance(error, OSError) and (error.filename is None or error.filename == str(draft)):
-            error.filename, error.filename2 = str(path), None  # a full disk says only that it is full
+            error.filename = str(path)  # a full disk says only that it is full
+            del error.filename2  # of a move; None would be told
         raise
