@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train = commands.add_parser("train", help="a network, a support vector machine, ..., on a CSV file or a set")
     add_train_options(train)
     export = commands.add_parser("export", help="a trained model for other programs")
-    export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint that a training run left")
+    export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint of a training run, or its folder")
     export.add_argument("--onnx", required=True, metavar="MODEL.onnx", help="the ONNX file to write")
     export.add_argument("--dtype", choices=["float32", "float64"], help="other numbers than those of the checkpoint")
     given = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import data, errors, runs
+from minigrad import data, errors, export, runs
 from minigrad.cli import main
 from minigrad.runs import examples, training
 from minigrad.runs.settings import OPTIMIZERS, Settings
@@ -522,6 +522,28 @@ def test_a_damaged_run_is_refused(flowers, capsys, change):
     file.write_text("{" if change == "cut" else "[]" if change == "list" else json.dumps(written))
     assert train("--resume", "run") == 1
     assert "run.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"architecture": {"model": "mlp", "sizes": [10**9, 10**9, 2]}}, "too few"),
+        ({"inputs": {"mean": 0.0}}, "'inputs' has no mean and std for inputs of shape (2,): 'std'"),
+        ({"inputs": {"mean": np.zeros(3), "std": np.ones(3)}}, "'inputs' has no mean"),
+        ({"inputs": {"mean": "a", "std": 1.0}}, "'inputs' has no mean"),
+        ({"inputs": [1]}, "'inputs' has no mean"),
+        ({"classes": 3}, "'classes' is 3; it has 2 names"),
+        ({"classes": ["a", "b", "c"]}, "it has 2 names for this model"),
+        ({"features": [1, 2]}, "'features' is [1, 2]"),
+    ],
+)
+def test_a_model_that_does_not_fit_together_is_refused(flowers, change, says):
+    assert train(flowers, "--epochs", "1") == 0
+    mg.save("odd.npz", mg.load("run/model.npz") | change)
+    for read in (runs.load, lambda file: export.export_checkpoint(file, "odd.onnx")):
+        with pytest.raises(errors.CheckpointError, match=re.escape(says)):
+            read("odd.npz")
+    assert not Path("odd.onnx").exists()
 
 
 def test_a_rate_that_is_too_high_is_told(flowers, capsys):

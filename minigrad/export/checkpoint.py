@@ -8,27 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from ..io import load
-from ..runs import input_shape, rebuild
+from ..runs import load
 from .model import Exported, onnx
 
 __all__ = ["export_checkpoint"]
 
 
 def export_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[str], dtype: Any = None) -> Exported:
-    """Write the model of the checkpoint `source`, as `minigrad train` leaves it, to the ONNX file `path`.
+    """Write the model in the folder or checkpoint `source`, as `minigrad train` leaves it, to the ONNX file `path`.
 
     It takes data as they come: what the run took off them and divided by is part of the file, and the names of the
     classes stand in its metadata.  `dtype=np.float32` suits runtimes that know no float64.  Raises `CheckpointError`
     for a file that is no such checkpoint.
     """
-    checkpoint = load(source)
-    model = rebuild(checkpoint)
-    if dtype is not None:
-        model.to(dtype)
+    trained = load(source)
+    model = trained.model if dtype is None else trained.model.to(dtype)
     dtype = next(model.parameters()).dtype
-    shape = (2, *input_shape(checkpoint["architecture"]))
+    shape = (2, *trained.shape)
     example = np.linspace(-1.0, 1.0, int(np.prod(shape)), dtype=dtype).reshape(shape)
-    classes = checkpoint.get("classes")
-    names = {} if classes is None else {"classes": json.dumps([str(name) for name in classes])}
+    names = {"classes": json.dumps(trained.classes)} if trained.classes else {}
     return onnx(model, example, path, metadata=names)

@@ -29,6 +29,9 @@ ACTIVATIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
+MANY = 1_000_000  # weights, 8 MB: a small file must not fill the memory before it is found not to fit
+
+
 def build(architecture: dict[str, Any], *, dtype: Any = np.float64, rng: Any = None) -> nn.Module:
     """A new model from its description.
 
@@ -127,11 +130,28 @@ def rebuild(checkpoint: dict[str, Any]) -> nn.Module:
     state = checkpoint["model"]
     single = isinstance(state, dict) and all([getattr(x, "dtype", None) != np.float64 for x in state.values()])
     dtype = np.float32 if single else np.float64
-    model = build(checkpoint["architecture"], dtype=dtype)
+    architecture = checkpoint["architecture"]
+    there = sum([np.size(x) for x in state.values()]) if isinstance(state, dict) else 0
+    if weights(architecture) > max(there, MANY):
+        raise CheckpointError(f"the weights don't fit {architecture!r:.200}: there are {there}, too few.")
+    model = build(architecture, dtype=dtype)
     try:
         model.load_state_dict(state)
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"the weights don't fit {checkpoint['architecture']}: {error}") from error
+        raise CheckpointError(f"the weights don't fit {architecture}: {error}") from error
     if scaling := checkpoint.get("inputs"):
-        model = Standardized(model, *[np.asarray(scaling[name], dtype) for name in ("mean", "std")])
+        shape = input_shape(architecture)
+        try:
+            scale = [np.broadcast_to(np.asarray(scaling[name], dtype), shape) for name in ("mean", "std")]
+            model = Standardized(model, *scale)
+        except (ValueError, TypeError, LookupError) as error:
+            raise CheckpointError(f"'inputs' has no mean and std for inputs of shape {shape}: {error}") from error
     return model.eval()
+
+
+def weights(architecture: Any) -> int:
+    """How many weights the model has at least."""
+    try:
+        return sum([a * b for a, b in pairwise(architecture["sizes"])])
+    except (TypeError, LookupError):  # of other layers, or of nothing that can be built
+        return 0

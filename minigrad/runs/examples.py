@@ -111,9 +111,9 @@ def read(settings: Settings, folder: Path) -> Examples:
         rare, n = classes[int(counts.argmin())], counts.min()
         few = "one row only is" if n == 1 else f"only {n} of {len(table.y)} rows are"
         raise DataError(
-            f"{path}, column {table.target!r}: {few} {rare!r:.60}, too few for some to learn from and "
-            f"some of the share held back, {settings.validation}. Leave them out, say --validation with a share nearer to "
-            "0.5, or, if this is a quantity, --task regression."
+            f"{path}, column {table.target!r}: {few} {rare!r:.60}, too few for some to learn from and some of the "
+            f"share held back, {settings.validation}. Leave them out, say --validation with one nearer to 0.5, or, "
+            "if this is a quantity, --task regression."
         ) from error
     return Examples(*parts, classes, table.feature_names, table.target)
 

@@ -30,8 +30,9 @@ class Predictor:
     def __init__(self, checkpoint: dict[str, Any]) -> None:
         self.model: nn.Module = rebuild(checkpoint)
         self.shape = input_shape(checkpoint["architecture"])
-        self.classes: tuple[str, ...] = tuple(checkpoint.get("classes") or ())
-        self.features: tuple[str, ...] = tuple(checkpoint.get("features") or ())
+        outputs = list(self.model.state_dict().values())[-1].size  # the last bias
+        self.classes = names(checkpoint, "classes", outputs)
+        self.features = names(checkpoint, "features", self.shape[0])
         self.target: str = checkpoint.get("target") or ""
 
     def __repr__(self) -> str:
@@ -61,6 +62,14 @@ class Predictor:
         """For each row of X the number of its class, a place in `classes`, or the quantity of a regression: (n,)."""
         scores = self.scores(X)
         return scores.argmax(axis=1) if self.classes else scores[:, 0]
+
+
+def names(checkpoint: dict[str, Any], entry: str, n: int) -> tuple[str, ...]:
+    """The `n` names in an entry that may be missing."""
+    given = checkpoint.get(entry) or []
+    if not isinstance(given, (list, tuple)) or len(given) not in (0, n) or not all([isinstance(x, str) for x in given]):
+        raise CheckpointError(f"{entry!r} is {given!r:.60}; it has {n} names for this model, or is missing.")
+    return tuple(given)
 
 
 def load(path: str | os.PathLike[str]) -> Predictor:
