@@ -11,6 +11,7 @@
 from . import copying as _copying
 from . import data, export, gates, linalg, nn, optim, optimize, parallel, sweep, theory, train, viz
 from .check import GradcheckReport, gradcheck, numerical_grad
+from .compile import compile
 from .debug import detect_anomaly
 from .gates import *
 from .io import load, save
@@ -20,7 +21,7 @@ from .value import Gate, Value, no_grad
 
 __version__ = "0.1.0"
 __all__ = [
-    "Gate", "GradcheckReport", "Value", "data", "detect_anomaly", "export", "gates", "grad", "gradcheck", "hessian",
-    "hvp", "jacobian", "jvp", "linalg", "load", "nn", "no_grad", "numerical_grad", "optim", "optimize", "parallel",
-    "save", "seed", "sweep", "theory", "train", "value_and_grad", "viz", "vjp", *gates.__all__,
+    "Gate", "GradcheckReport", "Value", "compile", "data", "detect_anomaly", "export", "gates", "grad", "gradcheck",
+    "hessian", "hvp", "jacobian", "jvp", "linalg", "load", "nn", "no_grad", "numerical_grad", "optim", "optimize",
+    "parallel", "save", "seed", "sweep", "theory", "train", "value_and_grad", "viz", "vjp", *gates.__all__,
 ]  # fmt: skip

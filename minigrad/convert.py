@@ -101,6 +101,18 @@ def is_value(x: Any) -> bool:
     return hasattr(type(x), "local_gradients")  # this module is below value.py and can't name the class
 
 
+def is_raw(x: Any) -> bool:
+    """No `Value`, or one that stands for raw numbers while mg.compile records."""
+    return not is_value(x) or (hasattr(type(x), "stands_for_raw") and not x.requires_grad)
+
+
+def as_array(x: Any) -> Any:
+    """The numbers of x as an array; what mg.compile records stays as it is, to be computed anew on every call."""
+    if hasattr(type(x), "stands_for_raw"):
+        return x
+    return np.asarray(x.data if is_value(x) else x)
+
+
 def tidy(out: Any) -> Any:
     """A result in its canonical form: float64 scalars are Python floats, float32 scalars are 0-d arrays."""
     if isinstance(out, tuple):
@@ -156,7 +168,7 @@ def describe(x: Any) -> str:
     """A value or number as error messages name it: `W (3, 4)`, `Value(2.0)`, `(5,)`."""
     label = getattr(x, "label", "")
     if is_value(x) and not label:
-        label = f"Value({x.data:.6g})" if isinstance(x.data, float) else "Value"
+        label = f"Value({x._raw:.6g})" if isinstance(x._raw, float) else "Value"
     if isinstance(x, list) and not contains_value(x):
         try:
             return f"{np.shape(x)}"

@@ -41,5 +41,9 @@ class DataError(MinigradError, ValueError):
     """A file of data that is damaged, too large, or not what it should be: it says where."""
 
 
+class CompileError(MinigradError, RuntimeError):
+    """A function that mg.compile can't record: it says at which line, and what to do."""
+
+
 class MissingExtraError(MinigradError, ImportError):
     """An optional package that a feature needs and that is not installed."""

@@ -26,7 +26,7 @@ def push(outs: list[Value], tangents: dict[Value, Any], record: bool, rows: tupl
     """
     nodes = {node for out in outs for node in tape(out)[0]} - set(tangents)
     tangents = dict(tangents)
-    watched = type(mode := recording.get()) is not bool
+    watched = type(mode := recording.get()) is not bool and not mode.calls
     for node in sorted(nodes, key=operator.attrgetter("_number")):
         assert node.gate is not None
         wires, args, params = node._saved or (node.inputs, None, {})

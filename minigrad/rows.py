@@ -39,7 +39,7 @@ def pull_rows(root: Value, upstream: Any) -> dict[Value, Any]:
     array([[2., 0.],
            [0., 4.]])
     """
-    if type(recording.get()) is not bool:  # watched by detect_anomaly: row by row, so that it is shown every pass
+    if type(mode := recording.get()) is not bool and not mode.calls:  # detect_anomaly is shown every pass, row by row
         each = [pull(root, g) for g in upstream]
         return {x: stack([grads[x] for grads in each]) for x in each[0] if x.gate is None}
     order, grads = tape(root)

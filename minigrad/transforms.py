@@ -22,7 +22,7 @@ from .forward import push
 from .gates import astype, concatenate, reshape, transpose
 from .rows import pull_rows
 from .tree import tree_leaves, tree_map
-from .value import Value, new_value, positive, pull, recording, tape, upstream_of, zeros
+from .value import Value, is_recorder, new_value, positive, pull, recording, tape, upstream_of, zeros
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -45,7 +45,8 @@ class Trace:
             if not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args):
                 raise GradientError(f"argnums={i!r}, but {self.name} was called with {len(args)} arguments.")
         self.around, self.recording = enclosing.get(), recording.get()
-        self.given_values = any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
+        recorded = is_recorder(self.recording)  # by mg.compile, which gets `Value`s from every function that it records
+        self.given_values = recorded or any([isinstance(x, Value) for x in tree_leaves([args, kwargs])])
         self.record = self.given_values or bool(self.around)  # whether somebody may differentiate our results
         token, token_around = recording.set(self.recording or True), enclosing.set(self.around)
         try:
@@ -76,7 +77,7 @@ class Trace:
         if isinstance(out, Value) and out.requires_grad:
             with self.passes():
                 found = pull(out, start_from(out, upstream, self.record))
-        return [zeros(x.data) if (g := found.get(x)) is None else g for x in self.variables]
+        return [zeros(x._raw) if (g := found.get(x)) is None else g for x in self.variables]
 
     def given(self, leaves: list[Any]) -> Trace:
         """The same run for a pass that is given these numbers: with a `Value` among them, it returns `Value`s."""
@@ -158,7 +159,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         upstreams = matching("vjp", "cotangent", cotangent, "the output", trace.out)
         this = trace.given(upstreams)
-        total = [zeros(x.data) for x in this.variables]
+        total = [zeros(x._raw) for x in this.variables]
         for out, upstream in zip(this.outs, upstreams, strict=True):
             total = [a + b for a, b in zip(total, this.gradients(out, upstream), strict=True)]
         return tuple(this.per_argument(total))
@@ -278,7 +279,7 @@ def joined(parts: list[Any], first: Any, second: Any, x: Value) -> Any:
     """Arrays of rows, one behind the other, in the shape first + second and the dtype of x; None stands for zeros."""
     shape = shape_of(first) + shape_of(second)
     if any([part is None for part in parts]) or not parts:
-        return np.zeros(shape, x.dtype) if shape or not isinstance(x.data, float) else 0.0
+        return np.zeros(shape, x.dtype) if shape or not isinstance(x._raw, float) else 0.0
     whole = reshape(parts[0] if len(parts) == 1 else concatenate(parts), shape)
     return whole if getattr(whole, "dtype", x.dtype) == x.dtype else astype(whole, x.dtype)
 
@@ -308,6 +309,8 @@ def variable(x: Any) -> Value:
     """A fresh leaf with the data of `x`; if `x` is a `Value`, one through which gradients still reach it."""
     if isinstance(x, Value):
         through: Value = positive(x)
+        if through.gate is not None:  # also where mg.compile records what requires no gradient
+            through._requires_grad = True
         return through if through.requires_grad else Value(x.data)
     return Value(x)
 
@@ -320,7 +323,7 @@ def depends_on(x: Value, variables: tuple[Value, ...]) -> bool:
 
 
 def data_of(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else to_constant(x, np.float64)
+    return x._raw if isinstance(x, Value) else to_constant(x, np.float64)
 
 
 def size(x: Any) -> int:
@@ -354,7 +357,7 @@ def check_numbers(trace: Trace) -> None:
 
 
 def check_single_number(name: str, out: Any) -> None:
-    raw = out.data if isinstance(out, Value) else out
+    raw = out._raw if isinstance(out, Value) else out
     if not isinstance(raw, (float, int, np.number, np.ndarray)) or np.asarray(raw).dtype.kind not in "fiu":
         raise GradientError(f"grad: {name} returned {describe(out)}; it must return one number, as a Value.")
     if np.size(raw) != 1:

@@ -50,7 +50,8 @@ else:
 __all__ = ["Gate", "Value", "no_grad"]
 
 tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
-recording: ContextVar[Any] = ContextVar("recording", default=True)  # True, False, or debug.py's Watch; per thread
+# True, False, debug.py's Watch, or the Recorder of compile/; per thread
+recording: ContextVar[Any] = ContextVar("recording", default=True)
 new = object.__new__
 only_floats = frozenset({float}).issuperset  # of types: are they all float?
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -64,11 +65,17 @@ def no_grad() -> Iterator[None]:
     ...     (Value(3.0) * 2.0).requires_grad
     False
     """
-    token = recording.set(False)
+    mode = recording.get()
+    token = recording.set(mode.without_gradients() if is_recorder(mode) else False)
     try:
         yield
     finally:
         recording.reset(token)
+
+
+def is_recorder(mode: Any) -> bool:
+    """Whether it is the recorder of mg.compile, which keeps every gate, with or without gradients."""
+    return type(mode) is not bool and mode.calls
 
 
 # ------------------------------------------------------------------------------------------------------------ the gate
@@ -150,6 +157,8 @@ class Gate:
         if self.arity is None and self.differentiable and inputs and is_list(inputs[0], self.sequence):
             params |= zip(getattr(self.forward, "__kwdefaults__", None) or (), inputs[1:], strict=False)
             inputs = tuple(inputs[0])  # concatenate([a, b], axis)
+        if type(mode := recording.get()) is not bool and mode.calls:
+            return mode.call(self, inputs, params)
         args, needs = list(inputs), []  # the raw numbers; for each Value among the inputs, whether it wants a gradient
         wires = inputs if self.arity is None else inputs[: self.arity]  # then come parameters by position: sum(x, 0)
         try:
@@ -178,7 +187,7 @@ class Gate:
         if type(out) is not float and (type(out) is not np.ndarray or out.dtype not in FLOATS):
             several = check_outputs(self, out)
         node = new_value(out)
-        if True in needs and (mode := recording.get()):
+        if mode and True in needs:
             node._requires_grad, node.gate = True, self
             plain = self.local is not None and not params and len(args) == len(wires)
             if plain and type(out) is float and only_floats(map(type, args)):
@@ -233,6 +242,8 @@ def times(g: Any, local: Any) -> Any:
         return g if local == 1.0 else g * local
     if type(local) in (bool, np.bool_) or (type(local) is np.ndarray and local.dtype.char == "?"):
         return select(local, g) if isinstance(g, Value) else bit_select(local, g)
+    if isinstance(local, Value) and local.dtype.char == "?":  # recorded by mg.compile
+        return select(local, g)
     return g * local
 
 
@@ -264,7 +275,7 @@ class Value(Methods):
     _da: Any  # ... each with its local gradient, None where no gradient flows;
     _b: Any  # one with more wires keeps them as a tuple in _a, and the locals in _da
     _db: Any
-    _saved: Any  # any other gate: (wires, (out, *raw inputs), params); a leaf: (array, when it was changed), ...
+    _saved: Any  # any other gate: (wires, (out, *raw inputs), params); a leaf: (array, [when it was changed]), ...
 
     def __new__(cls, data: Any = 0.0, *args: Any, **kwargs: Any) -> Value:
         return data if isinstance(data, cls) else object.__new__(cls)
@@ -397,6 +408,9 @@ class Value(Methods):
                     "reduce it first, as with .sum() or .mean(), or pass gradient= of its shape."
                 )
             gradient = 1.0
+        if is_recorder(mode := recording.get()):
+            mode.backward(self, gradient)
+            return
         with np.errstate(all="ignore"):
             grads = pull(self, upstream_of(self, gradient))
         before = [v for v in grads if v.gate is None and v.grad is not None]
@@ -480,8 +494,11 @@ def own_local(gate: Gate, i: int, numbers: tuple[Any, ...]) -> Any:
         raise derivative_failed(gate, i, error) from error
 
 
-def changed_in_place(value: Value) -> None:
-    """Note that there are new numbers in the array of a leaf: a graph that used the old ones is refused from now on."""
+def changed_in_place(value: Value, clock: list[float] | None = None) -> None:
+    """Note that there are new numbers in the array of a leaf: a graph that used the old ones is refused from now on.
+
+    `clock` holds when that was; an optimiser, whose step changes many arrays at once, has one for all of them.
+    """
     if type(value._raw) is float:
         return
     if value.gate is not None:
@@ -489,18 +506,18 @@ def changed_in_place(value: Value) -> None:
             f"{describe(value)} is a result of {value.gate.name}: don't change it in place. "
             "Assign a new array, or start from v.detach()."
         )
-    value._number = tick()
+    clock = [tick()] if clock is None else clock
     before = value._saved or ()
     if before and before[-1][0]() is value._raw:  # as nearly always
-        value._saved = (*before[:-1], (before[-1][0], value._number))
+        value._saved = (*before[:-1], (before[-1][0], clock))
     else:  # another array than last time: both are remembered, as long as a graph holds them
-        others = [(array, n) for array, n in before if array() is not None and array() is not value._raw]
-        value._saved = (*others, (weakref.ref(value._raw), value._number))
+        others = [(array, then) for array, then in before if array() is not None and array() is not value._raw]
+        value._saved = (*others, (weakref.ref(value._raw), clock))
 
 
 def changed_since(x: Value, raw: Any, node: Value) -> bool:
     """Whether the array that `node` took from the leaf `x` was changed in place afterwards."""
-    return x.gate is None and any([array() is raw and n > node._number for array, n in x._saved or ()])
+    return x.gate is None and any([array() is raw and clock[0] > node._number for array, clock in x._saved or ()])
 
 
 def needs_gradient(x: Any) -> bool:

@@ -22,13 +22,10 @@ SIGNS = np.array([1.0, -1.0, 1.0])
 
 def with_labels(x: Any, labels: Any, numbers: Any) -> Any:
     """x with other numbers at the rows' labels; a raw array, which must be new, is written into."""
-    at = np.arange(len(labels)), labels
     if isinstance(x, np.ndarray):
-        x[at] = numbers
+        x[np.arange(len(labels)), labels] = numbers
         return x
-    mask = np.zeros(shape_of(x), bool)
-    mask[at] = True
-    return where(mask, numbers[..., None], x)
+    return where(labels[:, None] == np.arange(shape_of(x)[1]), numbers[..., None], x)
 
 
 def total_of_squares(*xs: Any) -> Any:

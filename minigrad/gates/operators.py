@@ -93,19 +93,19 @@ def method(gate: Gate) -> Callable[..., Any]:
         node = new(Value)
         node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
-        if local is not None and (mode := enabled()):
+        if (mode := enabled()) and (local is not None or mode is not True):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
             if mode is not True:
                 mode.made(node)
         return node
 
     def binary(a: Any, b: Any) -> Any:
-        if type(a) is Value:
+        if isinstance(a, Value):
             x, a_needs = a._raw, a._requires_grad
         else:
             x = a = float(a) if type(a) is int else a
             a_needs = False
-        if type(b) is Value:
+        if isinstance(b, Value):
             y, b_needs = b._raw, b._requires_grad
         else:
             y = b = float(b) if type(b) is int else b
@@ -123,7 +123,7 @@ def method(gate: Gate) -> Callable[..., Any]:
         node = new(Value)
         node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
-        if (da is not None or db is not None) and (mode := enabled()):
+        if (mode := enabled()) and (da is not None or db is not None or mode is not True):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db
             if mode is not True:
                 mode.made(node)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import shape_of
-from ..value import Gate, astype, broadcast_to, reshape, sized
+from ..value import Gate, astype, behind, broadcast_to, reshape, sized
 from .registry import call, register, row
 
 __all__ = ["astype", "broadcast_to", "concatenate", "getitem", "put", "reshape", "stack", "transpose"]
@@ -37,6 +37,17 @@ def put_at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     else:
         np.add.at(out, index, g)
     return out
+
+
+def put_back(g: Any, out: Any, x: Any, index: Any) -> Any:
+    """The upstream gradient at the places that were picked; `g` may have more axes in front: see `behind`."""
+    lead = len(shape_of(g)) - len(shape_of(out))
+    if not lead:
+        return put(g, index, shape_of(x))
+    parts = index if isinstance(index, tuple) else (index,)
+    if [i for i in parts if not isinstance(i, (slice, type(None), type(...)))] in ([], [parts[0]]):
+        return put(g, ((slice(None),) * lead + parts), behind(g, out, shape_of(x)))
+    return stack([put_back(row, out, x, index) for row in g])  # several arrays: NumPy may move their axes to the front
 
 
 def cut(g: Any, out: Any, *xs: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -73,8 +84,9 @@ transpose: Gate = row(
 getitem = row(
     "getitem",
     lambda x, index: (x if hasattr(x, "shape") else np.asarray(x))[index],
-    vjp=[lambda g, out, x, index: put(g, index, shape_of(x))],
+    vjp=[put_back],
     symbol="[]",
+    leading=True,
     domain=[
         call((4, 3), index=1),
         call((4, 3), index=(slice(None, None, -2), 0)),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..convert import describe, shape_of
+from ..convert import describe, is_raw, is_value, shape_of
 from ..errors import OutOfRangeError, ShapeError
 from .arranging import at
 from .axes import ravel
@@ -97,7 +97,7 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
 
 def whole(name: str, x: Any, index: Any) -> Any:
     """The index as an array of whole numbers; a list of none picks nothing."""
-    index = np.asarray(index)
+    index = index if is_raw(index) and is_value(index) else np.asarray(index)  # what mg.compile records stays
     if index.dtype.kind not in "iu" and index.size:
         remedy = "; with a mask, index: x[mask]" if index.dtype.kind == "b" else ""
         raise OutOfRangeError(f"{name}: {describe(x)}: an index holds integers, not {index.dtype}{remedy}.")

@@ -11,6 +11,7 @@ from ..convert import shape_of
 from ..errors import ShapeError
 from ..gates import multiply
 from ..random import generator
+from ..recorded import drawn
 from .module import Module
 
 __all__ = ["Dropout", "dropout"]
@@ -26,7 +27,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, rng: Any = Non
     """
     if not flag("dropout: training", training) or probability("dropout", p) == 0.0:
         return input
-    kept = generator(rng).random(shape_of(input)) >= p
+    kept = drawn(lambda: generator(rng).random(shape_of(input))) >= p
     mask = kept / (1.0 - p) if p < 1.0 else kept * 0.0
     return multiply(input, mask.astype(np.float32) if getattr(input, "dtype", None) == np.float32 else mask)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import flag, whole
-from ..convert import describe, is_value, shape_of
+from ..convert import as_array, describe, is_raw, is_value, shape_of
 from ..errors import DtypeError, OutOfRangeError, ShapeError
 from ..gates import linear as linear_gate
 from ..gates import matmul, reshape, transpose, where
@@ -112,13 +112,13 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     array([[1. , 1.5],
            [1. , 1.5]])
     """
-    ids = input if is_value(input) else np.asarray(input)
-    if is_value(ids) or (ids.size and ids.dtype.kind not in "iu"):
+    ids = as_array(input)
+    if not is_raw(input) or (ids.size and ids.dtype.kind not in "iu"):
         raise DtypeError(f"embedding: {describe(input)}: ids are raw whole numbers; for floats use .astype(int).")
     if len(shape_of(weight)) != 2:
         raise ShapeError(f"embedding: weight {describe(weight)} is a table, (rows, columns), not {shape_of(weight)}.")
     rows, weight = shape_of(weight)[0], weight if is_value(weight) else np.asarray(weight)
-    if ids.size and not 0 <= ids.min() <= ids.max() < rows:
+    if ids.size and (ids.min() < 0 or ids.max() >= rows):
         wrong = ids.min() if ids.min() < 0 else ids.max()
         raise OutOfRangeError(f"embedding: the id {wrong}: the table has the rows 0 to {rows - 1}.")
     ids = ids if ids.size else ids.astype(int)
@@ -126,7 +126,7 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
     if padding_idx is None or not is_value(weight):
         return vectors
     padding_idx = table_row("embedding", padding_idx, rows)
-    return where((ids == padding_idx)[..., None], weight.data[ids], vectors)
+    return where((ids == padding_idx)[..., None], weight.detach()[ids], vectors)
 
 
 class Embedding(Module):

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ..convert import describe, is_value, shape_of
+from ..convert import as_array, describe, shape_of
 from ..errors import ShapeError
 from ..gates import (
     absolute,
     argmax,
     clip,
     exp,
+    getitem,
     hinge,
     isinf,
     log,
@@ -197,16 +198,17 @@ def cross_entropy(
     axis, rows = class_axis(name, input), by_example(name, input)
     if weight is not None:
         weight = class_weights(name, weight, rows)
-    if shape_of(target) == shape_of(input) and (is_value(target) or np.asarray(target).dtype.kind == "f"):
+    if shape_of(target) == shape_of(input) and as_array(target).dtype.kind == "f":
         if ignore_index >= 0:
             raise ValueError(f"{name}: ignore_index={ignore_index} is for labels, and the target holds probabilities.")
         own = kept = None
         each = soft_cross_entropy(rows, by_example(name, probabilities(name, input, target, axis)), weight, s)
     else:
         labels, kept = class_labels(name, input, target, ignore_index)
-        own = None if weight is None else weight[labels]
+        own = None if weight is None else getitem(weight, labels)
         if s:
-            each = soft_cross_entropy(rows, np.eye(rows.shape[1], dtype=rows.dtype)[labels], weight, s)
+            one_hot = np.equal(labels[:, None], np.arange(rows.shape[1])).astype(rows.dtype)
+            each = soft_cross_entropy(rows, one_hot, weight, s)
         else:
             each = negative_log_softmax(rows, labels)
             each = each if own is None else expected(own, each)
@@ -228,8 +230,7 @@ def soft_cross_entropy(rows: Any, q: Any, weight: Any, smoothing: float) -> Any:
 
 def ahead_of(rows: Any, labels: Any, margin: float = 0.0) -> Any:
     """By how much each score, plus a margin, is ahead of the label's in its row; 0 at the label, with no slope."""
-    at, others = (np.arange(len(labels)), labels), np.ones(shape_of(rows), bool)
-    others[at] = False
+    at, others = (np.arange(len(labels)), labels), np.not_equal(labels[:, None], np.arange(shape_of(rows)[1]))
     return select(others, subtract(rows, rows[at].reshape(-1, 1)) + margin)
 
 
@@ -259,7 +260,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     labels, kept = class_labels("nll_loss", input, target, ignore_index)
     rows = by_example("nll_loss", input)
     each = -rows[np.arange(len(labels)), labels]
-    own = None if weight is None else class_weights("nll_loss", weight, rows)[labels]
+    own = None if weight is None else getitem(class_weights("nll_loss", weight, rows), labels)
     each = each if own is None else expected(own, each)
     return reduce_examples("nll_loss", each, own, kept, reduction, without(input, class_axis("nll_loss", input)))
 
@@ -317,8 +318,8 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     if log_target:
         each = expected(exp(t), t - x)
     else:
-        if (negative := np.asarray(t.data if is_value(t) else t) < 0).any():
-            first = np.asarray(t.data if is_value(t) else t)[negative].flat[0]
+        if (negative := as_array(t) < 0).any():
+            first = as_array(t)[negative].flat[0]
             raise ValueError(
                 f"kl_div: the target has {first:.6g}; probabilities are at least 0. For their logarithms pass "
                 "log_target=True."
@@ -415,7 +416,7 @@ def multi_margin_loss(
     check_options(name, p=p)
     v, labels = violations(name, input, target, margin)
     each = sum(v if p == 1 else v * v, axis=1) / float(v.shape[1])
-    each = each if weight is None else each * class_weights(name, weight, v)[labels]
+    each = each if weight is None else each * getitem(class_weights(name, weight, v), labels)
     return reduce_examples(name, each, None, None, reduction, without(input, class_axis(name, input)))
 
 

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 
 from ..arguments import at_least_zero, flag, number, whole
-from ..convert import describe, is_value, shape_of
+from ..convert import describe, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import mean, reshape, sqrt, subtract
+from ..recorded import beside, measured
 from .module import Module, Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "batch_norm", "layer_norm"]
+
+
+def magnitude(x: Any) -> Any:
+    return np.maximum.reduce(np.abs(x), axis=None, initial=0.0)
 
 
 def spread(centred: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -21,9 +26,8 @@ def spread(centred: Any, axes: tuple[int, ...], eps: float) -> Any:
 
     The scale cancels out, and so counts as a constant in the derivative.
     """
-    largest = np.max(np.abs(raw(centred)), initial=0.0)
     scale = 1.0
-    if largest > np.sqrt(np.finfo(centred.dtype).max) / 1e6:
+    if (largest := measured(magnitude, centred)) > np.sqrt(np.finfo(centred.dtype).max) / 1e6:
         scale = float(2.0 ** np.frexp(largest)[1]) if np.isfinite(largest) else 1.0
     scaled = centred / scale if scale != 1.0 else centred
     deviation = sqrt(mean(scaled * scaled, axis=axes, keepdims=True) + eps / scale / scale)
@@ -57,29 +61,46 @@ def batch_norm(
         raise DtypeError("batch_norm: a running statistic is None: only with training=True the batch has its own.")
     shape, running = shape_of(input), {"running_mean": running_mean, "running_var": running_var}
     check_channels(input, running, {"weight": weight, "bias": bias})
-    per_channel = (1, -1, *[1] * (len(shape) - 2))
     if training:
-        others = (0, *range(2, len(shape)))
-        n = prod(shape) // shape[1] if shape[1] else 0
-        if n < 2:
-            raise ShapeError(
-                f"batch_norm: {describe(input)}: {n} number per channel has no variance: take a larger "
-                "batch, or model.eval() for the running statistics."
-            )
-        centre = mean(input, axis=others, keepdims=True)
-        centred = subtract(input, centre)
-        deviation = spread(centred, others, eps)
-        with np.errstate(over="ignore"):
-            variance = np.mean(np.square(raw(centred)), axis=others) * (n / (n - 1))
-        for a, now in zip(running.values(), (raw(centre).reshape(-1), variance), strict=True):
-            if a is not None:
-                a[...] = (1.0 - momentum) * a + momentum * now
-    else:
-        centred = subtract(input, running_mean.reshape(per_channel))
-        deviation = sqrt(running_var.reshape(per_channel) + eps)
-    out = centred / deviation
-    out = out if weight is None else out * reshape(weight, per_channel)
-    return out if bias is None else out + reshape(bias, per_channel)
+        centre, centred, out = by_the_batch("batch_norm", input, weight, bias, eps)
+        if any([a is not None for a in running.values()]):
+            beside(lambda *batch: follow(running.values(), batch, momentum), centre, centred)
+        return out
+    per_channel = (1, -1, *[1] * (len(shape) - 2))
+    centred = subtract(input, running_mean.reshape(per_channel))
+    return scaled(centred / sqrt(running_var.reshape(per_channel) + eps), weight, bias, per_channel)
+
+
+def by_the_batch(name: str, input: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+    """The batch's mean, what it leaves of x, and the result."""
+    shape = shape_of(input)
+    others = (0, *range(2, len(shape)))
+    n = prod(shape) // shape[1] if shape[1] else 0
+    if n < 2:
+        raise ShapeError(
+            f"{name}: {describe(input)}: {n} number per channel has no variance: take a larger "
+            "batch, or model.eval() for the running statistics."
+        )
+    centre = mean(input, axis=others, keepdims=True)
+    centred = subtract(input, centre)
+    out = centred / spread(centred, others, eps)
+    return centre, centred, scaled(out, weight, bias, (1, -1, *[1] * (len(shape) - 2)))
+
+
+def scaled(x: Any, weight: Any, bias: Any, per_channel: tuple[int, ...]) -> Any:
+    x = x if weight is None else x * reshape(weight, per_channel)
+    return x if bias is None else x + reshape(bias, per_channel)
+
+
+def follow(running: Any, batch: Any, momentum: float) -> None:
+    """Move the running mean and variance towards those of a batch, of which the mean and what is left are known."""
+    centre, centred = batch
+    n = centred.size // centre.size
+    with np.errstate(over="ignore"):
+        variance = np.mean(np.square(centred), axis=(0, *range(2, centred.ndim))) * (n / (n - 1))
+    for a, now in zip(running, (centre.reshape(-1), variance), strict=True):
+        if a is not None:
+            a[...] = (1.0 - momentum) * a + momentum * now
 
 
 def check_channels(input: Any, running: dict[str, Any], others: dict[str, Any]) -> None:
@@ -140,12 +161,15 @@ class BatchNorm(Module):
         centre, variance, rest = self.running_mean, self.running_var, (self.weight, self.bias)
         if centre is None or not self.training:
             return batch_norm(x, centre, variance, *rest, training=centre is None, eps=self.eps)
-        centre, variance = centre.copy(), variance.copy()  # an earlier state, or graph, keeps its numbers
-        count = np.asarray(self.num_batches_tracked + 1)
-        part = 1.0 / int(count) if self.momentum is None else self.momentum
-        out = batch_norm(x, centre, variance, *rest, True, part, self.eps)
-        self.running_mean, self.running_var, self.num_batches_tracked = centre, variance, count
+        centre, centred, out = by_the_batch(type(self).__name__, x, *rest, self.eps)
+        beside(self.follow, centre, centred)
         return out
+
+    def follow(self, *batch: Any) -> None:
+        """Move the running statistics towards those of a batch: new arrays, an earlier state keeps its numbers."""
+        running, count = (self.running_mean.copy(), self.running_var.copy()), np.asarray(self.num_batches_tracked + 1)
+        follow(running, batch, 1.0 / int(count) if self.momentum is None else self.momentum)
+        self.running_mean, self.running_var, self.num_batches_tracked = *running, count
 
     def extra_repr(self) -> str:
         plain = ", affine=False" if self.weight is None else ""
@@ -245,7 +269,3 @@ def last_axes(name: str, normalized_shape: Any) -> tuple[int, ...]:
     if not sizes:
         raise ShapeError(f"{name}: normalized_shape={normalized_shape}; it has at least one size.")
     return tuple([whole(f"{name}: normalized_shape", n, least=1) for n in sizes])
-
-
-def raw(x: Any) -> Any:
-    return x.data if is_value(x) else x

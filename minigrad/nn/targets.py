@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import finite, flag, number, whole
-from ..convert import describe, is_value, shape_of
+from ..convert import as_array, describe, is_raw, is_value, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import divide, mean, moveaxis, reshape, select, sum
 
@@ -131,9 +131,9 @@ def signs(loss: str, input: Any, target: Any) -> Any:
 
 def raw_labels(loss: str, given: Any) -> Any:
     """The labels as an array, unless they are a Value (scores and labels swapped, perhaps) or text."""
-    if is_value(given):
+    if not is_raw(given):
         raise DtypeError(f"{loss}: labels are raw class numbers: pass y.data; the order is loss(scores, labels).")
-    labels = np.asarray(given)
+    labels = as_array(given)
     if labels.dtype.kind in "UO" and any([isinstance(label, str) for label in labels.flat[:1]]):
         raise DtypeError(f"{loss}: labels are text; number the classes: np.unique(y, return_inverse=True)[1].")
     if labels.dtype.kind == "O":
@@ -149,7 +149,7 @@ def first_outside(labels: Any, allowed: Any) -> str:
 # ------------------------------------------------------------------------------------------------- targets and weights
 def like(loss: str, input: Any, target: Any) -> Any:
     """The target, which has the input's shape; a raw one takes its dtype."""
-    target = target if is_value(target) else floats(f"{loss}: the target", target, float_type(input))
+    target = target if not is_raw(target) else floats(f"{loss}: the target", target, float_type(input))
     have, wanted = target.shape, shape_of(input)
     if have != wanted:
         same_size = np.prod(have) == np.prod(wanted)
@@ -164,15 +164,15 @@ def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -
     A thousandth more or less passes: it is rounding, or a finite difference.
     """
     target = like(loss, input, target)
-    p = np.asarray(target.data if is_value(target) else target)
+    p = as_array(target)
     outside = ~((p >= -1e-3) & (p <= 1.001))  # and nan
     if outside.any():
         remedy = "for labels -1 and +1 use (y + 1) / 2, or hinge_loss" if (np.abs(p) == 1).all() else "from 0 to 1"
         raise ValueError(f"{loss}: the target has {p[outside].flat[0]:.6g}; it holds probabilities, {remedy}.")
     if axis is not None and p.size:
-        totals = p.sum(axis=axis)
-        total = totals.flat[np.argmax(np.abs(totals - 1.0))]
-        if abs(total - 1.0) > 1e-3:
+        far = abs((totals := p.sum(axis=axis)) - 1.0) > 1e-3
+        if far.any():
+            total = totals[far].flat[0]
             raise ValueError(
                 f"{loss}: the probabilities of an example add up to {total:.6g}, not 1; for several classes at once "
                 "use binary_cross_entropy_with_logits."
@@ -182,7 +182,7 @@ def probabilities(loss: str, input: Any, target: Any, axis: int | None = None) -
 
 def at_least_zeros(loss: str, name: str, weight: Any, dtype: Any = None) -> Any:
     """Weights as an array of finite numbers of at least 0."""
-    if is_value(weight):
+    if not is_raw(weight):
         raise DtypeError(f"{loss}: {name} is a raw array, which no gradient reaches: pass {name}.data.")
     weight = floats(f"{loss}: {name}", weight, dtype)
     bad = ~((weight >= 0) & (weight < np.inf))
@@ -214,7 +214,7 @@ def float_type(x: Any) -> Any:
 
 def floats(what: str, x: Any, dtype: Any = None) -> Any:
     """Raw numbers as an array of floats, of the given dtype or their own."""
-    array = np.asarray(x)
+    array = as_array(x)
     if array.dtype.kind not in "iubf":
         raise DtypeError(f"{what} holds {array.dtype}, not numbers.")
     return array.astype(dtype or (array.dtype if array.dtype == np.float32 else np.float64), copy=False)
@@ -231,6 +231,11 @@ def reduce(loss: str, each: Any, reduction: str) -> Any:
     return sum(each) if reduction == "sum" else each
 
 
+def total_of(weight: Any) -> Any:
+    total = weight.sum()
+    return total if is_value(total) else float(total)
+
+
 def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str, shape: tuple[int, ...]) -> Any:
     """As `reduce`, for one loss per label of an array of `shape`; those that are not `kept` are 0.
 
@@ -240,6 +245,6 @@ def reduce_examples(loss: str, each: Any, weight: Any, kept: Any, reduction: str
         each = select(kept, each)
         weight = kept if weight is None else kept * weight
     if reduction == "mean" and weight is not None and weight.size:
-        return divide(sum(each), float(weight.sum()))
+        return divide(sum(each), total_of(weight))
     each = reduce(loss, each, reduction)
     return reshape(each, shape) if reduction == "none" and len(shape) != 1 else each

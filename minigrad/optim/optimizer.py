@@ -7,8 +7,8 @@ views of them, scalar parameters are read before a step and written after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby, pairwise
-from operator import is_
+from itertools import groupby, pairwise, repeat
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ import numpy as np
 from ..arguments import at_least_zero, number
 from ..convert import describe, to_constant
 from ..errors import DtypeError, GradientError, ShapeError
-from ..value import Value, changed_in_place
+from ..value import Value, changed_in_place, is_recorder, recording, tick
 
 __all__ = ["Group", "Optimizer", "Slots", "average"]
 
 BLOCK = 65536
+RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "grad"))
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
 # What PyTorch keeps in a group besides: how a step is executed, names, what its schedules remember.  No number depends
 # on it, so `load_state_dict` leaves it out.
@@ -61,7 +62,10 @@ class Flat:
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)
         self.shapes = [p.shape for p in params]
+        self.scalars = all([type(p._raw) is float for p in params])
         self.views = self.views_of(self.data)
+        self.clock: list[float] = []  # when the arrays were changed, for all of them;
+        self.stamps: list[Any] = []  # what the parameters have of it
         self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
         self.adopt()
 
@@ -74,6 +78,8 @@ class Flat:
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
+        if all(map(is_, map(RAW, self.params), self.known)):  # as nearly always
+            return
         assigned = [(i, p) for i, p in enumerate(self.params) if p._raw is not self.known[i]]
         for i, p in assigned:
             if (p.shape, p.dtype) != (self.shapes[i], self.data.dtype):
@@ -98,12 +104,17 @@ class Flat:
             if p._raw is old[i]:
                 p._raw = self.known[i] = self.views[i]
 
-    def runs(self) -> list[tuple[slice, int]]:
+    def lacks_gradients(self) -> bool:
+        """Whether a parameter has none."""
+        return any(map(is_, map(GRAD, self.params), repeat(None)))
+
+    def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
+        if (whole or not self.lacks_gradients()) and min(self.steps) == max(self.steps):  # as nearly always
+            t = self.steps[0] + 1
+            self.steps = [t] * len(self.steps)
+            return [(slice(0, len(self.data)), t)]
         steps = [0 if p.grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
-        if 0 < min(steps) == max(steps):  # as nearly always
-            self.steps = steps
-            return [(slice(0, len(self.data)), steps[0])]
         self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
         members = [(t, list(run)) for t, run in groupby(range(len(steps)), key=steps.__getitem__)]
         return [(slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t) for t, run in members if t]
@@ -123,12 +134,23 @@ class Flat:
 
     def release(self, everyone: bool = False) -> None:
         """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
+        whole = everyone or not self.lacks_gradients()
+        if whole and self.stamps and all(map(is_, map(SAVED, self.params), self.stamps)):  # as nearly always
+            self.clock[0] = tick()
+            return
+        self.clock = [tick()]
+        if whole and self.scalars:
+            self.known, now = self.data.tolist(), self.clock[0]
+            for p, x in zip(self.params, self.known, strict=True):
+                p._raw, p._number = x, now
+            return
         for i, p in enumerate(self.params):
             if everyone or p.grad is not None:
-                if isinstance(p._raw, float):
+                if type(p._raw) is float:
                     p.data = self.known[i] = self.data[self.slices[i]].item()
                 else:
-                    changed_in_place(p)
+                    changed_in_place(p, self.clock)
+        self.stamps = [p._saved if whole and p._saved is not None else object() for p in self.params]
 
 
 class Optimizer:
@@ -161,6 +183,7 @@ class Optimizer:
             )
         self.steps_taken = 0  # in this process: lr_scheduler asks whether there was one
         self.param_groups: list[Group] = []
+        self.checked: dict[int, Any] = {}  # the settings of each group when `check` last passed
         self.flats: list[list[Flat]] = []
         self.members: list[list[Value]] = []  # of each group, as the buffers know them
         seen: set[int] = set()
@@ -202,27 +225,44 @@ class Optimizer:
                 "then step(); or pass a function that computes the loss."
             )
         loss = closure() if closure is not None else None
+        if is_recorder(mode := recording.get()):  # mg.compile: done now, and on every later call
+            mode.step(self)
+            return loss
         self.check_groups()
         for flats in self.flats:
             for flat in flats:
                 flat.adopt()
                 flat.gather()
         with np.errstate(all="ignore"):  # infinities are numbers; nothing stops between two parameters
-            for group, flats in zip(self.param_groups, self.flats, strict=True):
-                for flat in flats:
-                    for where, t in flat.runs():
-                        for block in blocks(where):
-                            p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
-                            prepare(p, g, slots, group)
-                            self.update(p, g, slots, t, group)
-                    flat.release()
-        self.steps_taken += 1
+            self.advance()
         return loss
+
+    def replay(self, grads: list[np.ndarray]) -> None:
+        """A step of a compiled program: the gradients lie in flat arrays already, one for each `Flat`."""
+        self.check_groups()
+        for flat, g in zip([flat for flats in self.flats for flat in flats], grads, strict=True):
+            flat.adopt()
+            np.copyto(flat.grad, g)  # the update may write on it
+        self.advance(whole=True)
+
+    def advance(self, whole: bool = False) -> None:
+        """Update all parameters from the gathered gradients; `whole` if each is known to have one."""
+        for group, flats in zip(self.param_groups, self.flats, strict=True):
+            for flat in flats:
+                for where, t in flat.runs(whole):
+                    for block in blocks(where):
+                        p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
+                        prepare(p, g, slots, group)
+                        self.update(p, g, slots, t, group)
+                flat.release(whole)
+        self.steps_taken += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to zeros)."""
         for group in self.param_groups:
             for p in group["params"]:
+                if is_recorder(mode := recording.get()):
+                    mode.clear(p)
                 if set_to_none or p.grad is None:
                     p.grad = None
                 else:
@@ -245,9 +285,12 @@ class Optimizer:
     def check_groups(self) -> None:
         """`check` every group; `ValueError` for parameters put there by hand, of which the buffers know nothing."""
         same = len(self.param_groups) == len(self.members)
-        for group, members in zip(self.param_groups, self.members, strict=False):
+        for i, (group, members) in enumerate(zip(self.param_groups, self.members, strict=False)):
             same = same and len(group["params"]) == len(members) and all(map(is_, group["params"], members))
-            self.check(group)
+            settings = [(name, tuple(x) if type(x) is list else x) for name, x in group.items() if name != "params"]
+            if self.checked.get(i) != settings:  # they are checked when they have changed
+                self.check(group)
+                self.checked[i] = settings
         if not same:
             raise ValueError(
                 f"{type(self).__name__}: param_groups has other parameters than those given: use add_param_group, or "

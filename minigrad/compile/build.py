@@ -1,0 +1,159 @@
+"""From a recording to a program: every gate as NumPy calls, in the order in which they were made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..tree import tree_leaves, tree_map
+from ..value import Value
+from .program import Builder, Line, Program, lower, take_at
+from .recording import Effect, Gradient, Guard, Recorder, drawn, read
+
+__all__ = ["build"]
+
+
+def build(recorder: Recorder, arguments: dict[Value, int], out: Any) -> Program:
+    """The program of a recording: `arguments` are the wires of the call's arguments, `out` what the function returned.
+
+    Gates that no output, decision or gradient needs are left out.
+    """
+    return Build(recorder, arguments).program(out)
+
+
+class Build:
+    """One recording on its way to a program: `line_for` has the line, or the number, of every value so far."""
+
+    def __init__(self, recorder: Recorder, arguments: dict[Value, int]) -> None:
+        self.recorder, self.arguments = recorder, arguments
+        self.builder = Builder()
+        self.line_for: dict[Value, Any] = {}
+        self.inputs: dict[Any, Line] = {}
+        self.stored: dict[Value, Any] = {}  # gradients that the leaves don't have yet
+        self.steps = [e.at for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None]
+        for x, i in arguments.items():
+            self.input("argument", i, x._raw, x.label)
+
+    def program(self, out: Any) -> Program:
+        made = [*reachable(self.recorder, out), *self.recorder.events]
+        for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
+            if isinstance(each, Value):
+                self.gate(each)
+            else:
+                self.event(each)
+        self.store_gradients()
+        outputs = tree_map(lambda x: self.line(x, float("inf")), out)
+        lines = decided_first(self.builder.lines)
+        return Program(list(self.inputs.values()), lines, outputs, self.recorder.vectors)
+
+    def event(self, event: Guard | Gradient | Effect) -> None:
+        lines = self.builder.lines
+        if isinstance(event, Guard):
+            lines.append(Line(bool, (self.line(event.wire, event.at),), {}, event.answer, "guard"))
+        elif isinstance(event, Gradient):
+            self.stored[event.leaf] = None if event.wire is None else self.line(event.wire, event.at)
+            for one in self.recorder.vectors.get(event.leaf, ()):
+                self.stored.pop(one, None)
+        elif event.optimizer is not None:
+            self.store_gradients()
+            self.builder.may_decide = False
+            lines.append(Line(event.optimizer, (), {}, None, "step"))
+        else:
+            args = tuple([self.line(x, event.at) for x in event.args])
+            lines.append(Line(event.action, args, {}, None, "effect"))
+
+    def store_gradients(self) -> None:
+        for leaf, line in self.stored.items():
+            self.builder.lines.append(Line(leaf, (line,), {}, None, "grad"))
+        self.stored.clear()
+
+    # ------------------------------------------------------------------------------------------------------ values
+    def gate(self, node: Value) -> None:
+        """The lines of one gate."""
+        gate, at, recorder = node.gate, node._number, self.recorder
+        assert gate is not None
+        if gate is read:
+            self.line_for[node] = self.leaf(node._saved[0][0], node._raw, at)
+            return
+        if gate is drawn:
+            self.builder.lines.append(Line(node._saved[1][1], (), {}, node._raw, "draw"))
+            self.line_for[node] = self.builder.lines[-1]
+            return
+        args, params = node.inputs, {}
+        if node._saved is not None:
+            wires, (_, *raws), params = node._saved
+            args = (*[w if isinstance(w, Value) else r for w, r in zip(wires, raws, strict=False)], *raws[len(wires) :])
+        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in (args, params))
+        self.builder.comment = recorder.lines.get(node, "")
+        self.builder.backward = any([start < at < end for start, end in recorder.passes])
+        self.line_for[node] = line = lower(self.builder, gate, args, params, node._raw)
+        if isinstance(line, Line) and line.kind != "input":
+            line.name = line.name or name_of(node, recorder)
+
+    def line(self, x: Any, at: float) -> Any:
+        """The line that makes a value, or the number that it always is."""
+        if not isinstance(x, Value):
+            return x
+        if x not in self.line_for:
+            if x in self.recorder.places:  # a scalar that was made part of an array
+                array, i = self.recorder.places[x]
+                line = self.line(array, at)
+                self.line_for[x] = self.builder.add(take_at, (line, i), {}, x._raw) if array.shape else line
+            else:
+                self.line_for[x] = self.leaf(x, x._raw, at)
+        return self.line_for[x]
+
+    def leaf(self, x: Value, value: Any, at: float) -> Any:
+        """What a leaf is to the program: an argument, something that is read on every call, or the same number."""
+        if x in self.arguments:
+            return self.inputs["argument", self.arguments[x]]
+        if x in self.recorder.grad_inputs:
+            return self.input("grad", self.recorder.grad_inputs[x], x._raw, "")
+        if x in self.recorder.vectors:
+            return self.input("vector", x, x._raw, x.label)
+        if not self.recorder.captured(x):
+            return x._raw  # made by the function itself
+        after = sum([step < at for step in self.steps])  # a step changes what is read
+        return self.input("leaf", x, value, x.label, after)
+
+    def input(self, kind: str, source: Any, value: Any, name: str, *more: Any) -> Line:
+        key = (kind, source, *more)
+        if key not in self.inputs:
+            self.inputs[key] = Line(None, (key,), {}, value, "input")
+            self.inputs[key].name = name
+        return self.inputs[key]
+
+
+def decided_first(lines: list[Line]) -> list[Line]:
+    """Effects wait until the last decision has been made: a call that has to be recorded anew has done nothing yet."""
+    last = max([i for i, line in enumerate(lines) if line.kind == "guard"], default=-1)
+    waiting = [line for line in lines[: last + 1] if line.kind == "effect"]
+    return [*[line for line in lines[: last + 1] if line.kind != "effect"], *waiting, *lines[last + 1 :]]
+
+
+def name_of(node: Value, recorder: Recorder) -> str:
+    """What a result is called in the program: by its label or gate; a gradient d_ and the name of its value."""
+    of = recorder.gradient_of.get(node)
+    x = node if of is None else of
+    return "d_" * (of is not None) + (x.label or (x.gate.name if x.gate is not None else "leaf"))
+
+
+def reachable(recorder: Recorder, out: Any) -> list[Value]:
+    """The gates behind what the program is to compute, in no order."""
+    stack = tree_leaves(out)
+    for event in recorder.events:
+        stack += tree_leaves(event.args) if isinstance(event, Effect) else [event.wire]
+    seen: set[Value] = set()
+    while stack:
+        node = stack.pop()
+        if not isinstance(node, Value):
+            continue
+        node = recorder.places.get(node, (node, 0))[0]
+        if node in seen or node.gate is None:
+            continue
+        seen.add(node)
+        if node._saved is None:
+            stack += node.inputs
+        else:
+            wires, (_, *raws), params = node._saved
+            stack += tree_leaves([wires, raws[len(wires) :], params])
+    return list(seen)

@@ -1,0 +1,222 @@
+"""From a program to Python: one statement per line, results written into buffers that were made once."""
+
+from __future__ import annotations
+
+import builtins
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..tree import tree_leaves
+from .memory import owns_memory, plan
+from .passes import add_in_place
+from .program import Line, Program
+from .rules import put_plain
+from .text import Writer
+
+__all__ = ["Changed", "Emitted", "emit"]
+
+BACKWARD = "# backward: from the newest gate to the oldest, upstream times local"
+
+
+class Changed(Exception):
+    """A decision fell differently than in the recorded call."""
+
+
+class Emitted:
+    """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
+
+    def __init__(self, source: str, namespace: dict[str, Any]) -> None:
+        self.source, self.namespace = source, {**namespace, "Changed": Changed}
+        with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
+            exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
+        self.function = self.namespace["run"]
+
+
+def emit(program: Program) -> Emitted:
+    """The source of a program, compiled."""
+    return Emitter(program).emitted()
+
+
+class Emitter:
+    """Writes a program line by line: `body` is the function, `w.setup` what is made once."""
+
+    def __init__(self, program: Program) -> None:
+        merge_names_of_sums(program)
+        self.program = program
+        self.body: list[str] = []
+        final = [i for i, line in enumerate(program) if line.kind in ("step", "effect")]
+        rest = program.lines[min(final, default=len(program.lines)) :]
+        self.w = Writer(may_raise=not any([line.kind in ("call", "view") for line in rest]))
+        self.homes = self.gradient_homes()
+        self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
+        for line in program:
+            if line.kind == "grad" and isinstance(line.args[0], Line):
+                self.grads.setdefault(line.args[0], line.call)
+        returned = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
+        self.fresh = {x for x in returned if owns_memory(x) and x not in self.grads and x.call is not put_plain}
+        self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
+        self.fixed: set[Line] = set()  # lines whose array is the same object on every call
+        self.settled: set[Line] = set()  # gradients that are computed in their place in an optimiser's flat array
+        self.memory: dict[int, str] = {}
+        # a scalar beside float32 arrays must be a Python float, which upcasts nothing
+        narrow = [line for line in program if line.dtype == np.float32]
+        self.as_floats = {x for line in narrow for x in line.inputs if type(x.value) is float}
+
+    def emitted(self) -> Emitted:
+        arguments = self.inputs()
+        backward, comment = False, ""
+        for line in self.program:
+            if line.kind in ("call", "view") and line.backward is not backward:
+                backward, comment = line.backward, ""
+                self.body += ["", BACKWARD if backward else "# forward"]
+            if line.kind == "call" and not backward and line.comment not in ("", comment):
+                comment = line.comment
+                self.body.append(f"# {comment}")
+            self.write(line)
+        outs = [self.returned(x) for x in tree_leaves(self.program.outputs)]
+        self.body.append(f"return [{', '.join(outs)}]")
+        body = [f"    {statement}" if statement else "" for statement in self.body]
+        lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
+        return Emitted("\n".join(lines) + "\n", self.w.namespace)
+
+    def inputs(self) -> list[str]:
+        """The names of the arguments; what else comes from outside is read first."""
+        w, vectors, arguments = self.w, self.program.vectors, []
+        for line in self.program.inputs:
+            kind, source = line.args[0][:2]
+            if kind == "argument":
+                line.name = line.name or f"x{source}"
+                arguments.append((source, w.name(line)))
+            elif source in vectors or kind == "vector":
+                many, slot = w.bind(vectors[source], "parameters"), "grad" if kind == "grad" else "_raw"
+                self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
+            else:
+                self.body.append(f"{w.name(line)} = {self.owner(source)}.{'grad' if kind == 'grad' else '_raw'}")
+        return [name for _, name in sorted(arguments)]
+
+    def owner(self, leaf: Any) -> str:
+        """The name of a leaf itself, not of its numbers."""
+        return self.w.bind(leaf, f"the_{leaf.label or 'leaf'}")
+
+    def write(self, line: Line) -> None:
+        w = self.w
+        if line.kind == "guard":
+            self.body.append(f"if {'not ' * line.value}{w.text(line.args[0])}: raise Changed")
+        elif line.kind == "effect":
+            name = w.bind(line.call, getattr(line.call, "__name__", "effect"))
+            self.body.append(f"{name}({', '.join(map(w.text, line.args))})")
+        elif line.kind == "step":
+            self.body.append(self.step(line))
+        elif line.kind == "grad":
+            self.body += self.gradient(line)
+        elif line.call is add_in_place:
+            self.add_in_place(line)
+        elif owns_memory(line) and line not in self.fresh:
+            self.make_room(line)
+            *most, last = w.into(line)
+            self.body += [*most, f"{last}  # {w.text(line.shape)}"]
+        elif line.kind == "view" and all([x in self.fixed for x in line.inputs]):
+            self.fixed.add(line)
+            w.setup.append(f"{w.name(line)} = {w.call(line)}")
+        else:
+            call = w.call(line)
+            self.body.append(f"{w.name(line)} = {f'float({call})' if line in self.as_floats else call}")
+
+    def make_room(self, line: Line) -> None:
+        """The array that a result is written into: a part of the memory plan, or of an optimiser's gradients."""
+        w, value = self.w, line.value
+        self.fixed.add(line)
+        home = self.homes.get(self.grads.get(line), "")
+        if home and value.flags.c_contiguous:
+            self.settled.add(line)
+            w.setup.append(f"{w.name(line)} = {home}")
+            return
+        buffer = self.plan.buffer[line]
+        if buffer not in self.memory:
+            self.memory[buffer] = name = w.unique("memory")
+            w.setup.append(f"{name} = np.zeros({self.plan.sizes[buffer]}, np.uint8)")
+        size = prod(line.shape) * line.dtype.itemsize
+        part = f"{self.memory[buffer]}[:{size}].view(np.{line.dtype.name})"
+        w.setup.append(f"{w.name(line)} = {part}{laid_out(w, value)}")
+
+    def add_in_place(self, line: Line) -> None:
+        w, (whole, index, y) = self.w, line.args
+        w.names[line] = name = w.name(whole)
+        part = w.unique(f"{name}_part")
+        w.setup.append(f"{part} = {name}[{w.index(index)}]")
+        self.fixed.add(line)
+        self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
+
+    def returned(self, x: Any) -> str:
+        shared = isinstance(x, Line) and isinstance(x.value, np.ndarray) and x not in self.fresh
+        return f"{self.w.text(x)}.copy()" if shared else self.w.text(x)
+
+    # -------------------------------------------------------------------------------------------- gradients and steps
+    def gradient_homes(self) -> dict[Any, Any]:
+        """For each parameter of an optimiser its place in a flat array of gradients; for each step these arrays.
+
+        Only where every parameter of the optimiser has a gradient on every call.
+        """
+        homes: dict[Any, Any] = {}
+        reached: set[Any] = set()
+        for line in self.program:
+            if line.kind == "grad":
+                of = set(self.program.vectors.get(line.call, [line.call]))
+                reached = reached - of if line.args[0] is None else reached | of
+            elif line.kind == "step":
+                flats = [flat for flats in line.call.flats for flat in flats]
+                if all([p in reached and p not in homes for flat in flats for p in flat.params]):
+                    homes[line] = [np.zeros_like(flat.grad) for flat in flats]
+                    for flat, g in zip(flats, homes[line], strict=True):
+                        name = self.w.bind(g, "gradients")
+                        homes |= {v: name for v, leaves in self.program.vectors.items() if leaves == flat.params}
+                        for p, where in zip(flat.params, flat.slices, strict=True):
+                            homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
+                reached = set()
+        return homes
+
+    def gradient(self, line: Line) -> list[str]:
+        """Statements that make a result the `.grad` of a leaf."""
+        w, leaf, source = self.w, line.call, line.args[0]
+        if leaf in self.program.vectors:
+            many, home = w.bind(self.program.vectors[leaf], "parameters"), self.homes.get(leaf)
+            there = self.grads.get(source) is leaf and source in self.settled
+            stored = [f"np.copyto({home}, {w.text(source)})"] if home and not there else []
+            return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf.grad = slope"]
+        owner, home = self.owner(leaf), self.homes.get(leaf, "")
+        if source is None:
+            return [f"{owner}.grad = None"]
+        if self.grads.get(source) is leaf and source in (self.settled if home else self.plan.buffer):
+            return [f"{owner}.grad = {w.text(source)}"]
+        if type(leaf._raw) is float:
+            stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
+            return [*stored, f"{owner}.grad = float({w.text(source)})"]
+        name = w.unique(f"{leaf.label or 'leaf'}_grad")
+        w.setup.append(f"{name} = {home or f'np.empty({w.text(leaf.shape)}, np.{leaf.dtype.name})'}")
+        return [f"np.copyto({name}, {w.text(source)})", f"{owner}.grad = {name}"]
+
+    def step(self, line: Line) -> str:
+        optimizer, gradients = line.call, self.homes.get(line)
+        self.w.namespace[name := self.w.unique("optimizer_step")] = optimizer.replay if gradients else optimizer.step
+        return f"{name}([{', '.join([self.w.bind(g, 'gradients') for g in gradients])}])" if gradients else f"{name}()"
+
+
+def merge_names_of_sums(program: Program) -> None:
+    """What is added to in place is one array, to be found under one name."""
+    roots: dict[Line, Line] = {}
+    for line in program:
+        if line.call is add_in_place:
+            roots[line] = roots.get(line.args[0], line.args[0])
+        elif line.kind == "grad":
+            line.replaced(roots)
+
+
+def laid_out(w: Writer, value: Any) -> str:
+    """A flat array in the shape of `value`, its axes in the same order in memory."""
+    order = np.argsort([-step for step in value.strides], kind="stable").tolist()
+    if order == list(range(value.ndim)):
+        return f".reshape({w.text(value.shape)})" if value.ndim > 1 else ""
+    shape = tuple([value.shape[i] for i in order])
+    return f".reshape({w.text(shape)}).transpose({w.text(tuple(np.argsort(order).tolist()))})"

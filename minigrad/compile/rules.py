@@ -1,0 +1,68 @@
+"""Gates whose lines are written down here, because their forward rule would need more calls, or a call of its own.
+
+The numbers are those of the forward rule (a test compares them); only the calls differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .program import SUM, Sym, Unsupported
+
+__all__ = ["SHORTER"]
+
+
+def select(mask: Any, x: Any) -> Any:
+    """x where the mask is true, 0 elsewhere, by the bits of x: a branch per number costs up to ten times as much."""
+    if not isinstance(mask, Sym) or not isinstance(x, Sym) or mask.shape != x.shape or mask.dtype != bool or not x.ndim:
+        return np.where(mask, x, 0.0)
+    bits = np.dtype(f"i{x.dtype.itemsize}")
+    opened = np.negative(mask.view(np.int8)).astype(bits)  # all ones or all zeros
+    return np.bitwise_and(x.view(bits), opened).view(x.dtype)
+
+
+def broadcast(x: Any, shape: Any) -> Any:
+    if not isinstance(x, Sym):
+        raise Unsupported
+    return np.broadcast_to(x, shape)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum over the count, while it is finite: otherwise the gate's own rule, which divides first."""
+    total = SUM(x, axis=axis, keepdims=keepdims)
+    n = x.size / (prod(total.shape) or 1)
+    if not np.isfinite(total if not total.ndim else np.add.reduce(total, axis=None)):
+        raise Unsupported
+    return total / n
+
+
+def put(x: Any, index: Any, shape: Any) -> Any:
+    """With a plain index the rest stays zero from one call to the next."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not isinstance(x, Sym) or not all([isinstance(i, (int, slice, type(None), type(...))) for i in parts]):
+        raise Unsupported
+    return x.call(put_plain, (x, index, shape), {})
+
+
+def put_plain(x: Any, index: Any, shape: Any) -> Any:
+    out = np.zeros(shape, x.dtype)
+    out[index] = x
+    return out
+
+
+def number(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+SHORTER: dict[str, Callable[..., Any]] = {
+    "select": select,
+    "broadcast_to": broadcast,
+    "mean": mean,
+    "put": put,
+    "number": number,
+    "detach": lambda x: x,
+}
