@@ -258,6 +258,21 @@ def test_what_would_stay_as_it_is_for_the_example_is_refused(tmp_path, f, text):
     refuse(tmp_path, f, np.array([[0.51, 1.5], [-1.0, 0.2]]), text)
 
 
+@pytest.mark.parametrize(
+    ("f", "what"),
+    [(lambda x: None, "None"), (lambda x: [], "nothing"), (lambda x: (x, np.array(["done", "so"])), "done")],
+)
+def test_what_is_no_array_is_no_output(tmp_path, f, what):
+    refuse(tmp_path, f, np.ones((2, 3)), f"the function returns .*{what}")
+
+
+def test_odd_names(tmp_path):
+    made = export.onnx(lambda x: {"": x * 2.0, "a b/ü": x}, np.ones((2, 3)), tmp_path / "a.onnx")
+    assert [*made.outputs] == ["output_0", "output_1"]
+    with pytest.raises(errors.DtypeError, match="metadata="):
+        export.onnx(lambda x: x * 2.0, np.ones((2, 3)), tmp_path / "b.onnx", metadata={"classes": 3})
+
+
 def test_examples_that_show_nothing(tmp_path):
     refuse(tmp_path, nn.Embedding(3, 2), np.zeros((2, 3), int), "has one number only")
     refuse(tmp_path, nn.Linear(3, 2), np.ones((2, 3), np.float16), "float16", errors.DtypeError)

@@ -68,7 +68,11 @@ def deliver(op: Writer, outputs: dict[str, str]) -> None:
 def outputs_of(tree: Any) -> dict[str, Step]:
     """The results by name: the keys of a dict, "output", or "output_0" and so on."""
     leaves = [leaf if isinstance(leaf, Step) else Step("constant", out=np.asarray(leaf)) for leaf in tree_leaves(tree)]
-    if isinstance(tree, dict) and len(tree) == len(leaves) and all([isinstance(key, str) for key in tree]):
+    others = [leaf.out for leaf in leaves if leaf.op == "constant" and np.asarray(leaf.out).dtype.kind not in "biuf"]
+    if others or not leaves:
+        what = f"{others[0]!r:.60}" if others else "nothing"
+        raise ExportError(f"export: the function returns {what}; it is arrays, alone or in dicts, lists and tuples.")
+    if isinstance(tree, dict) and len(tree) == len(leaves) and all([isinstance(key, str) and key for key in tree]):
         return dict(zip(tree, leaves, strict=True))
     return {f"output_{i}" if len(leaves) > 1 else "output": leaf for i, leaf in enumerate(leaves)}
 

@@ -77,6 +77,8 @@ def onnx(
     ({'x': ('float64', ('batch', 2))}, {'output': ('float64', ('batch', 3))})
     """
     onnx_package()
+    if not all([isinstance(text, str) for pair in (metadata or {}).items() for text in pair]):
+        raise DtypeError(f"export: metadata={metadata!r:.100}; names and values are texts.")
     inputs = named_inputs(f, example_inputs)
     with evaluation(f):
         writer, out = written(f, inputs)
