@@ -4,12 +4,14 @@ python -m benchmarks                    all workloads, all installed peers
 python -m benchmarks S1 T2 --rounds 5   some
 python -m benchmarks --quick            short blocks, few rounds: do the ratios make sense?
 python -m benchmarks --write            all, and the tables in README.md anew
+python -m benchmarks --plots            how the cost grows with the work, drawn into growth.svg
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import multiprocessing
 import os
 import platform
@@ -26,8 +28,9 @@ from .peers import PEERS
 __all__ = ["main"]
 
 CHECKED = {"S2": 5}  # steps whose losses must agree with the first peer's; 20 elsewhere
-TOLERANCE = {"S2": 1e-10, "T2": 1e-5, "T3": 1e-5}  # relative; 1e-12 elsewhere.  S2: 33,333 roundings of tanh in a row
-FLOATS = {"T2": "float32", "T3": "float32"}
+FLOATS = dict.fromkeys(["T2", "T3", "T4", "T5"], "float32")
+# Relative; 1e-12 elsewhere.  S2: 33,333 roundings of tanh in a row.
+TOLERANCE = {"S2": 1e-10, **dict.fromkeys(FLOATS, 1e-5)}
 
 # What minigrad is to reach: (workload, peer, minigrad's row, how many times the peer's speed).
 GOALS = [
@@ -40,6 +43,20 @@ GOALS = [
     ("T3", "PyTorch", "minigrad", 1.3),
     ("O100", "PyTorch", "minigrad", 5.0),
     *[(workload, name, "minigrad", 1.0) for workload in ("S2", "T1", "T2", "T3") for name in ("autograd", "MyGrad")],
+    ("S1", "micrograd", "minigrad compiled", 8000.0),
+    ("T1", "PyTorch", "minigrad compiled", 20.0),
+    ("T2", "PyTorch", "minigrad compiled", 4.5),
+    ("T3", "PyTorch", "minigrad compiled", 1.4),
+    ("T4", "PyTorch", "minigrad compiled", 2.0),
+    ("T5", "PyTorch", "minigrad compiled", 1 / 0.9),
+    ("H1", "PyTorch, torch.func", "minigrad compiled", 8.0),
+    ("H1v", "PyTorch, torch.func", "minigrad compiled", 15.0),
+    ("T1", "JAX jit", "minigrad compiled", 1 / 0.8),
+    ("T2", "JAX jit", "minigrad compiled", 1.0),
+    ("T3", "JAX jit", "minigrad compiled", 1 / 1.1),
+    ("T1", "NumPy preallocated", "minigrad compiled", 1 / 1.2),
+    ("T2", "NumPy preallocated", "minigrad compiled", 1 / 1.2),
+    ("T3", "NumPy preallocated", "minigrad compiled", 1 / 1.05),
 ]
 README = Path(__file__).parent / "README.md"
 START, END = "<!-- results: written by python -m benchmarks --write -->", "<!-- end of results -->"
@@ -48,10 +65,10 @@ START, END = "<!-- results: written by python -m benchmarks --write -->", "<!-- 
 # -------------------------------------------------------------------------------------------------------- in the worker
 def register() -> None:
     """Fill PEERS.  These modules import NumPy, so the workers import them, after the threads are set."""
-    from . import optimizer, scalar, tensor  # noqa: F401
+    from . import convolution, hessian, optimizer, scalar, svm, tensor  # noqa: F401
 
 
-def work(pipe: Any, workload: str, name: str) -> None:
+def work(pipe: Any, workload: str, name: str, problem: Any = None) -> None:
     """Build one peer, then answer: the losses of n steps, or the seconds of a block of n steps."""
     if hasattr(os, "sched_setaffinity"):  # one CPU, the same for all: JAX has no other way to keep to one
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -59,7 +76,7 @@ def work(pipe: Any, workload: str, name: str) -> None:
     from .problems import PROBLEMS
 
     try:
-        step = PEERS[workload][name](PROBLEMS[workload]())
+        step = PEERS[workload][name](problem or PROBLEMS[workload]())
         pipe.send(None)
         while (request := pipe.recv()) is not None:
             what, steps = request
@@ -69,6 +86,8 @@ def work(pipe: Any, workload: str, name: str) -> None:
             pipe.send(losses if what == "losses" else seconds)
     except ModuleNotFoundError as error:
         pipe.send(f"skipped: {error.name} is not installed" if error.name != "minigrad" else str(error))
+    except AttributeError as error:
+        pipe.send("skipped: this minigrad has no compile" if error.name == "compile" else traceback.format_exc())
     except Exception:
         pipe.send(traceback.format_exc())
 
@@ -88,6 +107,7 @@ class Peer:
     steps: int = 1  # per block
     problem: str = ""  # why it is not timed
     times: list[float] = field(default_factory=list)  # seconds per step, one per round
+    first: float = float("nan")  # seconds of the first step: with recording or compiling, where a peer does that
 
     def ask(self, what: str, steps: int) -> Any:
         try:
@@ -100,10 +120,10 @@ class Peer:
         return answer
 
 
-def start(workload: str, name: str) -> Peer:
+def start(workload: str, name: str, problem: Any = None) -> Peer:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, workload, name), daemon=True)
+    process = context.Process(target=work, args=(theirs, workload, name, problem), daemon=True)
     process.start()
     theirs.close()
     peer = Peer(name, process, ours)
@@ -114,14 +134,21 @@ def start(workload: str, name: str) -> Peer:
     return peer
 
 
-def compare(workload: str, names: list[str], rounds: int, block: float) -> list[Peer]:
-    """Start the peers, check their losses against the first one's, and time them in turns: A B C, C B A, ..."""
-    peers = [start(workload, name) for name in names]
+def compare(workload: str, names: list[str], rounds: int, block: float, problem: Any = None) -> list[Peer]:
+    """Start the peers, check their losses against the first one's, and time them in turns: A B C, C B A, ...
+
+    `problem` is another one of the workload's kind.
+    """
+    peers = [start(workload, name, problem) for name in names]
     expected: list[float] | None = None
     for peer in peers:
         if peer.problem:
             continue
-        losses = peer.ask("losses", CHECKED.get(workload, 20))
+        begin = time.perf_counter()
+        losses = peer.ask("losses", 1)
+        peer.first = time.perf_counter() - begin
+        if not peer.problem:
+            losses += peer.ask("losses", CHECKED.get(workload, 20) - 1)
         if peer.problem:
             continue
         expected = expected or losses
@@ -165,11 +192,12 @@ def table(workload: str, peers: list[Peer]) -> str:
     """A row per peer; a column per row of minigrad's, with the ratio to it."""
     timed = [peer for peer in peers if peer.times]
     bases = [peer for peer in timed if peer.name.startswith("minigrad")]
-    head = ["peer", "min per step", "median", *[f"times {base.name}" for base in bases]]
+    head = ["peer", "first step", "min per step", "median", *[f"times {base.name}" for base in bases]]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for peer in timed:
         ratios = [f"{ratio(peer, base):.3g}" for base in bases]
-        rows.append([peer.name, duration(min(peer.times)), duration(statistics.median(peer.times)), *ratios])
+        times = (peer.first, min(peer.times), statistics.median(peer.times))
+        rows.append([peer.name, *map(duration, times), *ratios])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     title = f"### {workload} ({FLOATS.get(workload, 'float64')})"
     notes = "".join([f"\n\n{peer.name}: {peer.problem.strip()}" for peer in peers if peer.problem])
@@ -190,7 +218,7 @@ def goals(results: dict[str, list[Peer]]) -> str:
         if name in rows and ours in rows:
             measured = ratio(rows[name], rows[ours])
             met = "met" if measured >= goal else f"missed by {1 - measured / goal:.0%}"
-            lines.append(f"| {workload} | {ours} | {name} | {goal:g}x | {measured:.3g}x | {met} |")
+            lines.append(f"| {workload} | {ours} | {name} | {goal:.4g}x | {measured:.4g}x | {met} |")
     return "\n".join(lines)
 
 
@@ -221,6 +249,12 @@ def parallel(rounds: int, block: float) -> str:
     return report(rounds, block)
 
 
+def growth(rounds: int, block: float) -> str:
+    from .growth import growth
+
+    return growth(rounds, block, machine())
+
+
 def machine() -> str:
     """What the numbers depend on."""
     versions = [f"Python {platform.python_version()}"]
@@ -240,23 +274,33 @@ def machine() -> str:
 def main() -> None:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=layout)
-    names = "S1 S2 T1 T1wd T2 T3 O100, chain, updates, or parallel"
+    names = "S1 S2 T1 T1wd T2 T3 T4 T5 H1 H1v O100, chain, updates, parallel, or growth"
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=names)
     parser.add_argument("--peers", nargs="+", help="only peers whose name contains one of these (minigrad always runs)")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--block", type=float, default=0.3, help="seconds per block")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.05 s")
+    parser.add_argument("--plots", action="store_true", help="growth too: sweeps, drawn into benchmarks/growth.svg")
     parser.add_argument("--write", action="store_true", help="write the tables into benchmarks/README.md")
     options = parser.parse_args()
     rounds, block = (3, 0.05) if options.quick else (options.rounds, options.block)
     for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "VECLIB_MAXIMUM"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # the workers inherit it
     register()
-    alone_standing = {"chain": chain, "updates": updates, "parallel": lambda: parallel(rounds, block)}
+    alone_standing = {
+        "chain": chain,
+        "updates": updates,
+        "parallel": lambda: parallel(rounds, block),
+        "growth": lambda: growth(min(rounds, 5), block / 3),
+    }
     if unknown := set(options.workloads) - {*PEERS, *alone_standing}:
         parser.error(f"no workload {sorted(unknown)}; there are {[*PEERS, *alone_standing]}")
+    workloads = options.workloads or [*PEERS, "chain", "updates", "parallel"]
+    workloads += ["growth"] if options.plots and "growth" not in workloads else []
+    if "growth" in workloads and not importlib.util.find_spec("matplotlib"):
+        parser.error("the plots need Matplotlib: pip install matplotlib")
     texts, results = [], {}
-    for workload in options.workloads or [*PEERS, *alone_standing]:
+    for workload in workloads:
         if workload in alone_standing:
             texts.append(alone_standing[workload]())
         else:

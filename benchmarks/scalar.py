@@ -19,9 +19,7 @@ __all__: list[str] = []
 def demo(problem: Training, model: Any, Value: Any, collect: bool = False) -> Step:
     """The training loop of micrograd's demo.ipynb, for any `Value`."""
     X, y = problem.X.tolist(), problem.y.tolist()
-    numbers = [v for W, b in zip(problem.weights, problem.biases, strict=True) for v in np.c_[W, b].ravel().tolist()]
-    for p, number in zip(model.parameters(), numbers, strict=True):
-        p.data = number
+    initialise(model, problem)
 
     def step() -> float:
         inputs = [list(map(Value, row)) for row in X]
@@ -41,6 +39,12 @@ def demo(problem: Training, model: Any, Value: Any, collect: bool = False) -> St
         return float(loss.data)
 
     return step
+
+
+def initialise(model: Any, problem: Training) -> None:
+    numbers = [v for W, b in zip(problem.weights, problem.biases, strict=True) for v in np.c_[W, b].ravel().tolist()]
+    for p, number in zip(model.parameters(), numbers, strict=True):
+        p.data = number
 
 
 @peer("micrograd", "S1")
@@ -69,6 +73,31 @@ def minigrad(problem: Training) -> Step:
     from .micrograd_nn import MLP
 
     return demo(problem, MLP(2, problem.sizes[1:]), Value)
+
+
+@peer("minigrad compiled", "S1")
+def minigrad_compiled(problem: Training) -> Step:
+    """The same neurons, recorded once: the batch is an argument, and the optimiser is called for the update."""
+    import minigrad as mg
+
+    from .micrograd_nn import MLP
+
+    model = MLP(2, problem.sizes[1:])
+    initialise(model, problem)
+    optimizer = mg.optim.SGD(model.parameters(), lr=problem.lr)
+
+    def train(X: Any, y: Any) -> Any:
+        scores = list(map(model, X))
+        losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(y, scores, strict=True)]
+        data_loss = sum(losses) * (1.0 / len(losses))
+        loss = data_loss + problem.l2 * sum(p * p for p in model.parameters())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = mg.compile(train)
+    return lambda: float(step(problem.X, problem.y).item())
 
 
 @peer("minigrad, n-ary neuron", "S1")
@@ -197,6 +226,28 @@ def minigrad_chain(problem: Chain) -> Step:
     from minigrad import Value
 
     return tanh_chain(problem, Value)
+
+
+@peer("minigrad compiled", "S2")
+def minigrad_compiled_chain(problem: Chain) -> Step:
+    """A chain has no two gates of the same level: straight-line Python."""
+    import minigrad as mg
+    from minigrad import Value
+
+    x, a, b = Value(problem.x), Value(problem.a), Value(problem.b)
+    optimizer = mg.optim.SGD([x, a, b], lr=problem.lr)
+
+    def train() -> Any:
+        v = x
+        for _ in range(problem.turns):
+            v = (v * a + b).tanh()
+        optimizer.zero_grad()
+        v.backward()
+        optimizer.step()
+        return v
+
+    step = mg.compile(train)
+    return lambda: float(step().item())
 
 
 @peer("Python floats by hand", "S2")

@@ -14,23 +14,20 @@ __all__: list[str] = []
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as PyTorch's defaults
 
 
-@peer("minigrad", "T1", "T1wd", "T2", "T3")
-def minigrad(problem: Training, one_gate: bool = False) -> Step:
-    """nn's layers and losses, optim's optimisers."""
+def training(problem: Training, one_gate: bool = False) -> Any:
+    """The training step as a user writes it, with nn's layers and losses and optim's optimisers: X, y -> the loss."""
     import minigrad as mg
     from minigrad import nn, optim
 
-    layers = [nn.Linear(n, m, dtype=problem.dtype) for m, n in [w.shape for w in problem.weights]]
-    for layer, weight, bias in zip(layers, problem.weights, problem.biases, strict=True):
-        layer.weight.data, layer.bias.data = weight.copy(), bias.copy()
-    model = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+    model: Any = nn.MLP(problem.sizes, dtype=problem.dtype)
     parameters = list(model.parameters())
+    for p, number in zip(parameters, problem.parameters(), strict=True):
+        p.data = number
     criterion = nn.HingeLoss() if problem.loss == "hinge" else nn.CrossEntropyLoss()
     settings = {"weight_decay": problem.weight_decay} if problem.weight_decay else {}
     optimizer = getattr(optim, problem.optimizer)(parameters, lr=problem.lr, **settings)
-    X, y = problem.X, problem.y
 
-    def step() -> float:
+    def step(X: Any, y: Any) -> Any:
         loss = criterion(model(X), y)
         if one_gate:
             loss = loss + problem.l2 * mg.sum_of_squares(parameters)
@@ -39,15 +36,31 @@ def minigrad(problem: Training, one_gate: bool = False) -> Step:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return float(loss.item())
+        return loss
 
     return step
+
+
+@peer("minigrad", "T1", "T1wd", "T2", "T3")
+def minigrad(problem: Training) -> Step:
+    step = training(problem)
+    return lambda: float(step(problem.X, problem.y).item())
 
 
 @peer("minigrad, one L2 gate", "T1")
 def minigrad_one_gate(problem: Training) -> Step:
     """The L2 term as one gate over all parameters, not six squares and six sums."""
-    return minigrad(problem, one_gate=True)
+    step = training(problem, one_gate=True)
+    return lambda: float(step(problem.X, problem.y).item())
+
+
+@peer("minigrad compiled", "T1", "T1wd", "T2", "T3")
+def minigrad_compiled(problem: Training) -> Step:
+    """The same function, replayed as a NumPy program; the batch is copied into it at every step."""
+    import minigrad as mg
+
+    step = mg.compile(training(problem))
+    return lambda: float(step(problem.X, problem.y).item())
 
 
 # -------------------------------------------------------------------------------------------------------------- PyTorch
@@ -59,8 +72,8 @@ def torch(problem: Training, **settings: Any) -> Step:
 
     torch.set_num_threads(1)
     tensors = [torch.from_numpy(p) for p in problem.parameters()]
-    layers = [nn.Linear(*reversed(w.shape), dtype=w.dtype) for w in tensors[::2]]
-    model = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+    layers = [part for w in tensors[::2] for part in (nn.Linear(*reversed(w.shape), dtype=w.dtype), nn.ReLU())]
+    model = nn.Sequential(*layers[:-1])
     parameters = list(model.parameters())
     for p, t in zip(parameters, tensors, strict=True):
         p.data = t
@@ -234,10 +247,11 @@ def views(flat: np.ndarray, ends: list[int], like: list[np.ndarray]) -> list[np.
 # ------------------------------------------------------------------------------------------------------- other engines
 def loss_of(problem: Training, xp: Any, params: Any) -> Any:
     """The loss in the functions of `xp`, a library that follows NumPy's names."""
-    W1, b1, W2, b2, W3, b3 = params
-    h = xp.maximum(problem.X @ W1.T + b1, 0)
-    h = xp.maximum(h @ W2.T + b2, 0)
-    scores = h @ W3.T + b3
+    *layers, (W, b) = zip(params[::2], params[1::2], strict=True)
+    h = problem.X
+    for V, c in layers:
+        h = xp.maximum(h @ V.T + c, 0)
+    scores = h @ W.T + b
     if problem.loss == "hinge":
         loss = xp.mean(xp.maximum(1 - problem.y * scores[:, 0], 0))
     else:

@@ -32,8 +32,10 @@ def small(workload: str) -> Any:
         return replace(problem, turns=50, lr=1e-3)
     if workload == "O100":
         return problem
-    # Adam's steps are 100 times the benchmark's: three of them show an error of a thousandth in one gradient.
-    lr = 100.0 * problem.lr if problem.optimizer == "Adam" else problem.lr
+    if workload in ("H1", "H1v"):
+        return replace(problem, X=problem.X[:5], Y=problem.Y[:5])
+    # Float32's steps are up to 100 times the benchmark's: three show an error of a hundredth in one gradient.
+    lr = problem.lr * {"T2": 100.0, "T3": 100.0, "T4": 10.0, "T5": 100.0}.get(workload, 1.0)
     return replace(problem, X=problem.X[:10], y=problem.y[:10], lr=lr)
 
 
@@ -56,6 +58,10 @@ def test_every_peer_computes_the_same_losses(workload: str, name: str) -> None:
         step = PEERS[workload][name](small(workload))
     except ModuleNotFoundError as error:
         pytest.skip(f"{error.name} is not installed")
+    except AttributeError as error:
+        if error.name != "compile":
+            raise
+        pytest.skip("this minigrad has no compile")
     losses = [step() for _ in range(3)]
     assert losses == pytest.approx(expected, rel=run.TOLERANCE.get(workload, 1e-12))
     assert len(set(losses)) == 3, "the parameters moved"
@@ -72,12 +78,14 @@ def test_a_peer_that_computes_something_else_is_reported_and_not_timed(monkeypat
             self.request = request
 
         def recv(self) -> Any:
-            return answers[self.name] if self.request[0] == "losses" else 1.0
+            what, steps = self.request
+            answer = answers[self.name]
+            return 1.0 if what == "time" else answer if isinstance(answer, str) else answer[-steps:]
 
     class Process:
         is_alive, join = (lambda self: True), (lambda self: None)
 
-    monkeypatch.setattr(run, "start", lambda workload, name: run.Peer(name, Process(), Pipe(name)))
+    monkeypatch.setattr(run, "start", lambda workload, name, problem: run.Peer(name, Process(), Pipe(name)))
     right, wrong, broken = run.compare("S1", list(answers), rounds=3, block=0.5)
     assert right.times == [1.0, 1.0, 1.0]
     assert wrong.times == broken.times == []
