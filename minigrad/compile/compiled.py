@@ -17,6 +17,7 @@ from .emit import Changed, Emitted, emit
 from .passes import optimise
 from .program import Program
 from .recording import Recorder, Wire
+from .report import Stage, constants
 
 __all__ = ["Compiled", "compile"]
 
@@ -27,6 +28,7 @@ class Entry:
     def __init__(self, program: Program, emitted: Emitted, structure: Any, recorder: Recorder) -> None:
         self.program, self.emitted, self.structure = program, emitted, structure
         self.kinds: list[Any] = [None] * 99
+        self.stages: list[Stage] = []
         self.without_grad, self.with_grad = recorder.without_grad, list(recorder.grad_inputs.values())
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
         self.leaves = [
@@ -122,8 +124,9 @@ class Compiled:
             recording.reset(token)
         check_result(self.f, out)
         program = build(recorder, wires, out)
-        program = optimise(program)
+        program, stages = optimise(program)
         entry = Entry(program, emit(program), out_structure(out), recorder)
+        entry.stages = stages
         self.entries.setdefault(key, []).append(entry)
         if not kwargs and all([isinstance(x, Wire) and x.shape for x in args]):
             entry.kinds = [(x.shape, x._raw.dtype) for x in args]
@@ -137,10 +140,34 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """The program of the latest recording."""
+        """The program of the latest recording, as Python."""
+        return self._last().emitted.source
+
+    def explain(self) -> str:
+        """What the latest program costs, before and after each pass; its buffers, and the data that it holds.
+
+        >>> import numpy as np
+        >>> f = compile(lambda x: (x * 1.0 + x * 1.0).sum())
+        >>> _ = f(np.ones(8))
+        >>> print(f.explain())  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
+        as recorded        4 calls ...
+        ...
+        1 buffers of 64 bytes
+        """
+        entry = self._last()
+        pairs = zip(entry.stages, [None, *entry.stages], strict=False)
+        lines = [str(stage) for stage, before in pairs if before is None or stage[1:] != before[1:]]
+        sizes = entry.emitted.buffers
+        lines.append(f"{len(sizes)} buffers of {sum(sizes):,} bytes")
+        for x in constants(entry.program):
+            lines.append(f"data of the function, the same on every call: {x.dtype} {x.shape}")
+        return "\n".join(lines)
+
+    def _last(self) -> Entry:
         if not self.entries:
-            raise CompileError(f"{self.f.__name__} hasn't been called yet: the program is made from a call.")
-        return list(self.entries.values())[-1][-1].emitted.source
+            name = getattr(self.f, "__name__", "the function")
+            raise CompileError(f"{name} hasn't been called yet: its program is made from a call.")
+        return list(self.entries.values())[-1][-1]
 
 
 def compile(f: Callable[..., Any]) -> Compiled:

@@ -27,8 +27,9 @@ class Changed(Exception):
 class Emitted:
     """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
 
-    def __init__(self, source: str, namespace: dict[str, Any]) -> None:
+    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int]) -> None:
         self.source, self.namespace = source, {**namespace, "Changed": Changed}
+        self.buffers = buffers  # their sizes in bytes
         with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
             exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
         self.function = self.namespace["run"]
@@ -79,7 +80,8 @@ class Emitter:
         self.body.append(f"return [{', '.join(outs)}]")
         body = [f"    {statement}" if statement else "" for statement in self.body]
         lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
-        return Emitted("\n".join(lines) + "\n", self.w.namespace)
+        sizes = [self.plan.sizes[i] for i in self.memory]
+        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes)
 
     def inputs(self) -> list[str]:
         """The names of the arguments; what else comes from outside is read first."""

@@ -9,15 +9,19 @@ import numpy as np
 
 from ..tree import tree_leaves, tree_map
 from .program import Line, Program
+from .report import Stage, measure
 from .rules import put_plain
 
 __all__ = ["PASSES", "optimise"]
 
 
-def optimise(program: Program) -> Program:
+def optimise(program: Program) -> tuple[Program, list[Stage]]:
+    """The program after all passes, and what it cost before and after each."""
+    stages = [measure("as recorded", program)]
     for one_pass in PASSES:
         program = one_pass(program)
-    return program
+        stages.append(measure(one_pass.__name__.replace("_", " "), program))
+    return program, stages
 
 
 def rewritten(program: Program, rule: Callable[[Line], Any]) -> Program:

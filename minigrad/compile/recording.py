@@ -189,10 +189,15 @@ class Recorder:
         return other
 
     def walks(self, order: list[Value]) -> None:
-        """A backward pass begins: nothing to watch."""
+        """A backward pass begins."""
+        self.passes.append([tick(), float("inf")])
 
     def walked(self, order: list[Value], grads: dict[Value, Any]) -> None:
-        """It has ended."""
+        """It has ended, and these gradients have got their names."""
+        self.passes[-1][1] = tick()
+        for value, g in grads.items():
+            if isinstance(g, Value):
+                self.gradient_of.setdefault(g, value)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -311,11 +316,7 @@ class Recorder:
             if root in self.places:
                 array, i = self.places[root]
                 root = getitem(array, i) if array.shape else array
-        self.passes.append([tick(), 0.0])
-        found = pull(root, upstream)
-        self.passes[-1][1] = tick()
-        for value, g in found.items():
-            self.gradient_of.setdefault(g, value)
+        for value, g in pull(root, upstream).items():
             if value in self.vectors:
                 self.reached_many(value, g)
             elif value.gate is None and self.captured(value):
