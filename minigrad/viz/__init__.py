@@ -1,6 +1,7 @@
-"""Pictures: circuits with the numbers on their wires, loss curves, decision boundaries.
+"""Pictures: circuits with the numbers on their wires, loss curves, decision boundaries; and gradients explained.
 
     viz.draw(loss).render(outfile="circuit.svg")
+    print(viz.explain(loss, x))
 
 Nothing here is imported before it is used: neither graphviz nor matplotlib belong to `import minigrad`.
 """
@@ -9,14 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .derivation import derive
     from .drawing import draw
+    from .explanation import explain
     from .plots import decision_boundary, optimizer_race, plot_gradcheck, plot_history
+    from .scalar_circuit import expand, expansion
 
-__all__ = ["decision_boundary", "draw", "optimizer_race", "plot_gradcheck", "plot_history"]
+__all__ = [
+    "decision_boundary", "derive", "draw", "expand", "expansion", "explain", "optimizer_race", "plot_gradcheck",
+    "plot_history",
+]  # fmt: skip
 
 HOME = {"draw": ".drawing"} | dict.fromkeys(
     ("decision_boundary", "optimizer_race", "plot_gradcheck", "plot_history"), ".plots"
 )
+HOME |= {
+    "derive": ".derivation",
+    "explain": ".explanation",
+    "expand": ".scalar_circuit",
+    "expansion": ".scalar_circuit",
+}
 
 
 def __getattr__(name: str) -> Any:

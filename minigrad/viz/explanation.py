@@ -1,0 +1,163 @@
+"""Why is this gradient 0.37?  The paths from x to the loss, what each carries, and what is remarkable, as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..arguments import whole
+from ..convert import shape_of
+from ..errors import OutOfRangeError, ShapeError
+from ..value import Value
+from .diagnosis import diagnose, no_path
+from .names import Names, number, size_of
+from .paths import Path, Survey, check_ends, survey
+
+__all__ = ["Explanation", "explain"]
+
+ENDS = 5  # of a long path, this many gates at each end are written
+RECIPES = 12  # unnamed values that are spelled out below the paths
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """What `explain` found; `str()` of it, and its display in a notebook, is the text."""
+
+    text: str
+    gradient: Any  # a number or array; None if no path leads from x to the loss
+    paths: tuple[Path, ...]  # the strongest, each with its `contribution`
+    count: float  # how many paths there are
+    diagnosis: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5) -> Explanation:
+    """Why d loss / d x is what it is: the k strongest paths, their sum, and a diagnosis, as text.
+
+    A path's product of local gradients is its part of the gradient.  Where gates mix elements (matmul, sum), a path
+    carries an array, of which the size is given; `index` explains one entry of an array x instead.  The findings
+    are dead ReLUs, saturated and masking gates, factors of 0, cancelling paths, vanishing and exploding products,
+    and why there is no path.  Needs no `backward()` and writes no `.grad`.  Raises `GradientError` unless `loss`
+    is a `Value` with a single number, `OutOfRangeError` for an index that x doesn't have.
+
+    >>> x, y, z = Value(-2.0, label="x"), Value(5.0, label="y"), Value(-4.0, label="z")
+    >>> f = (x + y) * z
+    >>> f.label = "f"
+    >>> print(explain(f, x))
+    ∂f/∂x = −4
+    1 path leads from x to f:
+      −4  (100 %)   x →[+: 1]→ v1 →[*: −4]→ f
+    where v1 = x + y = 3
+    Nothing is closed, saturated or cancelling.
+    """
+    check_ends(loss, x, "explain")
+    k = whole("explain: k", k, least=1)
+    names = Names()
+    names(x, "x"), names(loss, "loss")
+    check_index(x, index)
+    what = f"∂{names(loss)}/∂{names(x)}" + ("" if index is None else f"[{spelled(index)}]")
+    if why := no_path(loss, x, names):
+        return Explanation(f"{what}: there is none.\n{why}", None, (), 0.0, (why,))
+    found = survey(loss, x, k, index)
+    lines = [f"{what} = {shown(found.gradient)}", headline(found, names(x), names(loss))]
+    lines += [f"  {column(p, found)}   {route(p, found, x, names)}" for p in found.paths]
+    lines += carried(found)
+    findings = diagnose(found, names)
+    lines += recipes(names, [v for v in found.gates if v is not loss])
+    lines += [f"! {finding}" for finding in findings] or ["Nothing is closed, saturated or cancelling."]
+    return Explanation("\n".join(lines), found.gradient, tuple(found.paths), found.count, tuple(findings))
+
+
+def check_index(x: Value, index: Any) -> None:
+    if index is None:
+        return
+    try:
+        entry = x.numpy()[index]
+    except IndexError as error:
+        raise OutOfRangeError(f"explain: index={index!r} is no entry of x, whose shape is {x.shape}.") from error
+    if not x.shape or shape_of(entry):
+        raise ShapeError(
+            f"explain: index={index!r} of an x of shape {x.shape} has the shape {shape_of(entry)}; it picks one entry "
+            "of an array, as (0, 1) does."
+        )
+
+
+def spelled(index: Any) -> str:
+    return ", ".join([str(i) for i in index]) if isinstance(index, tuple) else str(index)
+
+
+def shown(g: Any) -> str:
+    return f"{number(g)} of length {number(size_of(g))}" if shape_of(g) else number(g)
+
+
+def headline(found: Survey, x: str, f: str) -> str:
+    if found.count == 1:
+        return f"1 path leads from {x} to {f}:"
+    shut = found.count - found.open
+    open_ones = f", {how_many(found.open)} of them open" if shut > 0 else ""
+    some = "" if found.count <= len(found.paths) else f" The {len(found.paths)} strongest:"
+    if some and not found.exact:
+        some = f" The {len(found.paths)} strongest found, following only the strongest few through each value:"
+    return f"{how_many(found.count)} paths lead from {x} to {f}{open_ones}.{some}"
+
+
+def how_many(n: float) -> str:
+    return "more than 1e308" if n == float("inf") else f"{n:.0f}" if n < 1e6 else f"about {n:.3g}"
+
+
+def share(part: Any, whole_: Any) -> float:
+    """The part of the gradient that a contribution makes up; the shares of all paths sum to 1."""
+    if not shape_of(whole_):
+        return float(part) / float(whole_) if whole_ else float("nan")
+    square = float((whole_ * whole_).sum())
+    return float((part * whole_).sum()) / square if square else float("nan")
+
+
+def column(path: Path, found: Survey) -> str:
+    part = share(path.contribution, found.gradient)
+    percent = f"  ({100 * part:.3g} %)".replace("-", "−") if abs(part) < 1e6 else ""
+    return shown(path.contribution) + percent
+
+
+def carried(found: Survey) -> list[str]:
+    """How much the paths shown carry together, if they are not all."""
+    if len(found.paths) < 2:
+        return []
+    total = found.paths[0].contribution
+    for p in found.paths[1:]:
+        total = total + p.contribution
+    if found.count <= len(found.paths):
+        return [f"sum of the paths: {shown(total)}"]
+    part = share(total, found.gradient)
+    percent = f", {100 * part:.3g} % of the gradient".replace("-", "−") if abs(part) < 1e6 else ""
+    flow = sum([size_of(p.contribution) for p in found.paths])
+    of_all = f"; {100 * flow / found.total:.3g} % of all that flows" if 0 < found.total < float("inf") else ""
+    return [f"together: {shown(total)}{percent}{of_all}"]
+
+
+def route(path: Path, found: Survey, x: Value, names: Names) -> str:
+    """x →[gate: local gradient]→ ... → loss; where a gate mixes elements, without a number."""
+    text = names(x)
+    steps = list(reversed(path.steps))
+    for at, (v, wire) in enumerate(steps):
+        if len(steps) > 2 * ENDS + 1 and ENDS <= at < len(steps) - ENDS:
+            if at == ENDS:
+                text += f" → … {len(steps) - 2 * ENDS} more gates …"
+            continue
+        local = v.local_gradients()[wire]
+        slope = "" if local is None else f": {number(local)}"
+        symbol = v.gate.symbol if v.gate is not None else ""
+        text += f" →[{symbol}{slope}]→ {names(v)}"
+    return text
+
+
+def recipes(names: Names, gates: list[Value]) -> list[str]:
+    """How the values that were given a name here were made, oldest first."""
+    unnamed = [v for v in gates if v in names.given and not v.label]
+    lines = [names.recipe(v) for v in unnamed[:RECIPES]]
+    more = [f"… and {len(unnamed) - RECIPES} more"] if len(unnamed) > RECIPES else []
+    return [("where " if i == 0 else "      ") + line for i, line in enumerate(lines + more)]

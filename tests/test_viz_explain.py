@@ -1,0 +1,289 @@
+"""viz.explain and viz.derive: the paths add up to the engine's gradient, and the text says what is wrong with it."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigrad as mg
+from minigrad import Value, nn, viz
+from minigrad.errors import GradientError, OutOfRangeError, ShapeError
+
+
+def circuit():
+    x, y, z = Value(-2.0, label="x"), Value(5.0, label="y"), Value(-4.0, label="z")
+    q = x + y
+    f = q * z
+    q.label, f.label = "q", "f"
+    return f, x, y, z
+
+
+def all_paths(loss, x):
+    """Every product of local gradients along a path, by brute force."""
+    if loss is x:
+        return [1.0]
+    return [
+        float(d) * rest
+        for v, d in zip(loss.inputs, loss.local_gradients(), strict=True)
+        if isinstance(v, Value) and d is not None
+        for rest in all_paths(v, x)
+    ]
+
+
+# -------------------------------------------------------------------------------------------------- worked examples
+def test_cs231n_circuit():
+    f, x, _, z = circuit()
+    assert str(viz.explain(f, x)) == (
+        "∂f/∂x = −4\n1 path leads from x to f:\n  −4  (100 %)   x →[+: 1]→ q →[*: −4]→ f\n"
+        "Nothing is closed, saturated or cancelling."
+    )
+    assert viz.explain(f, z).gradient == 3.0
+    assert x.grad is None
+    assert f.grad is None
+
+
+def test_cs231n_sigmoid_neuron():
+    numbers = {"w0": 2.0, "w1": -3.0, "w2": -3.0, "x0": -1.0, "x1": -2.0}
+    w0, w1, w2, x0, x1 = [Value(x, label=name) for name, x in numbers.items()]
+    dot = w0 * x0 + w1 * x1 + w2
+    f = 1 / (1 + mg.exp(-dot))
+    found = viz.explain(f, w0)
+    assert found.gradient == pytest.approx(-0.19661193324148185, rel=1e-15)
+    for number in ("−0.196612", "[exp: 0.367879]", "[/: −0.534447]", "[*: −1]"):
+        assert number in found.text
+    derived = viz.derive(f, x0)
+    assert derived.gradient == pytest.approx(0.3932238664829637, rel=1e-15)
+    assert "(−0.534447) · 1 · 0.367879 · (−1) · 1 · 1 · 2\n          = 0.393224\n" in derived.text
+
+
+def test_derivation_of_the_circuit():
+    f, x, *_ = circuit()
+    derived = viz.derive(f, x)
+    assert derived.text == "∂f/∂x = ∂f/∂q · ∂q/∂x\n  ∂f/∂q = z = −4\n  ∂q/∂x = 1\n∂f/∂x = (−4) · 1\n      = −4"
+    assert r"\frac{\partial f}{\partial q} &= z = -4 \\" in derived.latex
+    assert derived.latex.startswith(r"\begin{aligned}")
+    assert derived._repr_latex_().startswith("$$")
+    assert x.grad is None
+
+
+def test_staged_computation():
+    x, y = Value(3.0, label="x"), Value(-4.0, label="y")
+    f = (x + mg.sigmoid(y)) / (mg.sigmoid(x) + (x + y) ** 2)
+    found = viz.explain(f, x)
+    assert found.gradient == pytest.approx(2.059569795572165, rel=1e-14)
+    assert found.count == 3
+    assert sum(p.contribution for p in found.paths) == pytest.approx(found.gradient, rel=1e-14)
+    assert "sum of the paths: 2.05957" in found.text
+
+
+# ------------------------------------------------------------------------------------------------ against the engine
+OPERATIONS = [
+    lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a - b, lambda a, b: mg.tanh(a) + b, lambda a, b: a.relu() * b,
+    lambda a, b: mg.maximum(a, b), lambda a, b: mg.sin(a) * 0.5,
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=9))
+def test_random_graphs(steps):
+    x = Value(0.7, label="x")
+    values = [x, Value(-1.3, label="y")]
+    for op, i, j in steps:
+        values.append(OPERATIONS[op](values[-1 - i % len(values)], values[-1 - j % len(values)]))
+    loss = values[-1]
+    found = viz.explain(loss, x, k=2000)
+    products = all_paths(loss, x)
+    if not products:
+        assert found.gradient is None
+        assert found.diagnosis[0].startswith("unused")
+        return
+    loss.backward()
+    assert found.gradient == x.grad
+    assert found.count == len(products) == len(found.paths)
+    assert math.fsum(p.contribution for p in found.paths) == pytest.approx(x.grad, rel=1e-12, abs=1e-12)
+    sizes = [abs(p.contribution) for p in found.paths]
+    np.testing.assert_allclose(sizes, sorted(map(abs, products), reverse=True), rtol=1e-12, atol=1e-15)
+    few = viz.explain(loss, x, k=3)
+    np.testing.assert_allclose([abs(p.contribution) for p in few.paths], sizes[:3], rtol=1e-12)
+    assert len({p.steps for p in found.paths}) == len(products)  # each path once
+    viz.derive(loss, x)
+
+
+def test_exponentially_many_paths():
+    x = Value(1.0, label="x")
+    v, gradient, best = x, 1.0, []
+    for i in range(60):
+        a, b = 1.0 + i / 100, -0.3
+        v = v * a + v * b
+        gradient *= a + b
+        best.append((a, b))
+    found = viz.explain(v, x, k=4)
+    assert found.count == 2.0**60
+    assert found.gradient == pytest.approx(gradient, rel=1e-12)
+    top = math.prod(a for a, _ in best)
+    flips = sorted((b / a for a, b in best), key=abs, reverse=True)[:3]
+    assert [p.contribution for p in found.paths] == pytest.approx([top, *[top * flip for flip in flips]], rel=1e-12)
+    assert "1.15e+18 paths" in found.text
+    assert "% of all that flows" in found.text
+    everything = math.prod(a - b for a, b in best)
+    share = sum(abs(p.contribution) for p in found.paths) / everything
+    assert f"{100 * share:.3g} % of all that flows" in found.text
+
+
+def test_ties_stay_linear():
+    x = Value(1.0, label="x")
+    v = x
+    for _ in range(2000):  # 2^2000 paths that are all the same size
+        v = v + v
+        v = v * 0.5
+    found = viz.explain(v, x, k=7)
+    assert found.count == math.inf
+    assert found.gradient == 1.0
+    assert len({p.steps for p in found.paths}) == 7
+
+
+def test_a_long_chain_does_not_recurse():
+    x = Value(1.0, label="x")
+    v = x
+    for _ in range(100_000):
+        v = v * 0.999
+    found = viz.explain(v, x)
+    assert "99990 more gates" in found.text
+    assert "vanishing: 100000 gates in a row, 0.999 per gate on average, multiply to 10^−43.5" in found.text
+    assert "…" in viz.derive(v, x).text
+
+
+# ----------------------------------------------------------------------------------------------------------- arrays
+def test_arrays_share_the_gradient():
+    rng = np.random.default_rng(1)
+    W, X = Value(rng.normal(size=(2, 3)), label="W"), Value(rng.normal(size=(4, 2)), label="X")
+    h = (X @ W - 0.4).relu()
+    loss = (h * h).mean() + (W * W).sum()
+    found = viz.explain(loss, W)
+    loss.backward()
+    np.testing.assert_array_equal(found.gradient, W.grad)
+    np.testing.assert_allclose(sum(p.contribution for p in found.paths), W.grad, rtol=1e-13)
+    assert found.count == 4
+    assert "array (2, 3) of length" in found.text
+    assert "dead ReLU" in found.text
+    for index in itertools.product(range(2), range(3)):
+        one = viz.explain(loss, W, index=index)
+        assert one.gradient == W.grad[index]
+        assert sum(p.contribution for p in one.paths) == pytest.approx(W.grad[index], rel=1e-12)
+        assert f"∂loss/∂W[{index[0]}, {index[1]}]" in one.text
+    derived = viz.derive(loss, W).text
+    assert "g ↦ matmul_right(g, " in derived
+    assert "of length" in derived
+
+
+def test_several_outputs_and_modules():
+    A = Value([[3.0, 1.0], [1.0, 2.0]], label="A")
+    values, vectors = mg.linalg.eigh(A)
+    loss = (values * values).sum() + vectors[0, 0]
+    found = viz.explain(loss, A)
+    loss.backward()
+    np.testing.assert_allclose(sum(p.contribution for p in found.paths), A.grad, rtol=1e-12, atol=1e-14)
+    model = nn.MLP([3, 4, 2], rng=np.random.default_rng(0))
+    cost = nn.CrossEntropyLoss()(model(np.ones((5, 3))), np.zeros(5, int))
+    for p in model.parameters():
+        found = viz.explain(cost, p)
+        p.zero_grad()
+        cost.backward()
+        np.testing.assert_allclose(sum(path.contribution for path in found.paths), p.grad, rtol=1e-12, atol=1e-15)
+        p.zero_grad()
+
+
+def test_many_array_paths_stay_bounded():
+    x = Value(np.ones(3), label="x")
+    v = x
+    for _ in range(40):
+        v = v * 0.5 + v * 0.4
+    found = viz.explain(v.sum(), x)
+    assert found.count == 2.0**40
+    assert "following only the strongest few" in found.text
+    np.testing.assert_allclose(found.paths[0].contribution, 0.5**40)
+
+
+# -------------------------------------------------------------------------------------------------------- diagnoses
+def finding(loss, x, start):
+    found = viz.explain(loss, x)
+    assert any(d.startswith(start) for d in found.diagnosis), found.text
+    assert all(d in found.text for d in found.diagnosis)
+    return found
+
+
+def test_diagnoses():
+    x = Value(1.5, label="x")
+    assert finding((x - 3.0).relu() * 2.0, x, "dead ReLU").gradient == 0.0
+    assert "nearly flat" in finding(mg.sigmoid(x * 10.0), x, "saturated").text
+    assert finding(mg.tanh(x * 1000.0), x, "saturated").gradient == 0.0
+    assert finding(mg.where(False, x, 2.0 * x), x, "masked").gradient == 2.0
+    assert finding(mg.maximum(x, 2.0), x, "masked").gradient == 0.0
+    assert finding(mg.floor(x) + x, x, "step").gradient == 1.0
+    assert finding(mg.clip(x, 0.0, 1.0), x, "cut off").gradient == 0.0
+    assert finding(x * 0.0, x, "factor 0").gradient == 0.0
+    assert "up 5, down 5" in finding(x * 5.0 - x * 5.0, x, "cancelling paths").text
+    assert finding(mg.sqrt(x - 1.5), x, "infinite slope").gradient == math.inf
+    v = x
+    for _ in range(20):
+        v = v * 10.0
+    finding(v, x, "exploding")
+    for _ in range(3000):
+        v = v * 1e-3
+    assert "10^−8980" in finding(v, x, "vanishing").text
+    assert viz.explain(x * 2.0, x).diagnosis == ()
+
+
+def test_why_there_is_no_path():
+    x, y = Value([1.0, 2.0], label="x"), Value([3.0, 4.0], label="y")
+    loss = (y * y).sum()
+    finding(loss, x, "unused")
+    finding((y * x.data).sum(), x, "detached")
+    finding((y * x.detach()).sum(), x, "detached")
+    frozen = Value([1.0, 2.0], label="c", requires_grad=False)
+    finding((y * frozen).sum(), frozen, "frozen")
+    with mg.no_grad():
+        quiet = (x * y).sum()
+    finding(quiet, x, "not recorded")
+    inner = Value(1.0) * 2.0
+    with mg.no_grad():
+        outside = inner * 3.0
+    finding(inner, outside, "frozen")
+    assert viz.derive(loss, x).text.startswith("∂loss/∂x = 0: unused")
+
+
+def test_the_value_itself():
+    x = Value(2.0, label="x")
+    assert viz.explain(x, x).gradient == 1.0
+    assert viz.derive(x, x).gradient == 1.0
+
+
+def test_errors():
+    x = Value([1.0, 2.0], label="x")
+    with pytest.raises(GradientError, match=r"shape \(2,\).*loss.sum"):
+        viz.explain(x * 2.0, x)
+    with pytest.raises(GradientError, match="loss is a float"):
+        viz.explain(2.0, x)
+    loss = (x * x).sum()
+    with pytest.raises(OutOfRangeError, match="index=5"):
+        viz.explain(loss, x, index=5)
+    with pytest.raises(ShapeError, match="picks one entry"):
+        viz.explain(loss, x, index=slice(None))
+    with pytest.raises(ShapeError, match="one entry of an array"):
+        viz.explain(loss, loss, index=())
+    with pytest.raises(ShapeError, match="at least 1"):
+        viz.explain(loss, x, k=0)
+
+
+def test_labels_are_text():
+    x = Value(2.0, label="a\n\x00}\\input{x}$%")
+    derived = viz.derive(x * 3.0, x)
+    assert "\n\x00" not in derived.text
+    assert r"\input" not in derived.latex
+    assert "\x00" not in derived.latex
+    same = Value(1.0, label="x") * Value(2.0, label="x")
+    assert "x' * " not in viz.derive(same, same.inputs[1]).text
+    assert "∂loss/∂x = x' = 1" in viz.derive(same, same.inputs[1]).text
