@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from .value import Value, is_recorder, recording
 
-__all__ = ["beside", "drawn", "measured"]
+__all__ = ["beside", "drawn", "measured", "on_gradients"]
 
 
 def beside(action: Callable[..., None], *values: Any) -> None:
@@ -20,6 +21,19 @@ def beside(action: Callable[..., None], *values: Any) -> None:
         mode.beside(action, values)
     else:
         action(*[x.data if isinstance(x, Value) else x for x in values])
+
+
+def on_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function of parameters that changes their gradients, as clipping does, or a method that does."""
+
+    @wraps(function)
+    def changing(*args: Any, **kwargs: Any) -> Any:
+        if not is_recorder(mode := recording.get()):
+            return function(*args, **kwargs)
+        fixed = [list(x) if isinstance(x, Iterator) else x for x in args]  # model.parameters() can be read once only
+        return mode.on_gradients(lambda: function(*fixed, **kwargs))
+
+    return changing
 
 
 def measured(function: Callable[[Any], Any], value: Any) -> Any:

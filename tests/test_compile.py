@@ -241,3 +241,90 @@ def test_scalars_written_number_by_number_become_arrays() -> None:
     np.testing.assert_allclose([(p.data, p.grad) for p in params], after, rtol=1e-10)
     assert "matmul" in run.source
     assert len(run.source.splitlines()) < 400
+
+
+def test_training_and_evaluation_are_recorded_apart() -> None:
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.BatchNorm1d(4), nn.Dropout(0.5, rng=0))
+    f = compile(lambda x: model(x))
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    f(x)
+    a, b = f(x).data, f(x).data
+    assert (a == 0.0).any()
+    assert not np.array_equal(a == 0.0, b == 0.0)
+    assert model[1].num_batches_tracked == 3
+    model.eval()
+    np.testing.assert_allclose(f(x).data, model(x).data)
+    np.testing.assert_array_equal(f(x).data, f(x).data)
+    assert model[1].num_batches_tracked == 3
+    model.train()
+    f(x)
+    assert model[1].num_batches_tracked == 4
+
+
+def test_a_scalar_parameter_that_is_frozen_later_stays() -> None:
+    weights = [Value(float(i)) for i in range(40)]
+    optimizer = optim.SGD(weights, lr=0.1)
+
+    def step(X: Any) -> None:
+        optimizer.zero_grad()
+        sum([sum([w * x for w, x in zip(weights, row, strict=True)]) ** 2.0 for row in X]).backward()
+        optimizer.step()
+
+    run, X = compile(step), np.random.default_rng(0).normal(size=(30, 40))
+    run(X)
+    run(X)
+    weights[3].requires_grad = False
+    before = weights[3].data
+    run(X)
+    run(X)
+    assert weights[3].data == before
+    assert weights[3].grad is None
+    assert weights[4].grad is not None
+
+
+@pytest.mark.parametrize("kind", ["norm", "value", "auto"])
+def test_gradients_are_clipped_on_every_call(kind: str) -> None:
+    def trained(wrap: Any) -> Any:
+        model = nn.MLP([3, 4, 1], nn.Tanh, rng=0)
+        optimizer, auto = optim.SGD(model.parameters(), lr=0.5), optim.AutoClip(50)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = nn.MSELoss()(model(x), y)
+            loss.backward()
+            if kind == "norm":
+                nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            elif kind == "value":
+                nn.utils.clip_grad_value_(model.parameters(), 0.05)
+            else:
+                auto(model.parameters())
+            optimizer.step()
+            return loss
+
+        run, rng = wrap(step), np.random.default_rng(1)
+        losses = [run(rng.normal(size=(5, 3)), rng.normal(size=(5, 1))).item() for _ in range(6)]
+        return losses, *model.state_dict().values(), *[p.grad for p in model.parameters()]
+
+    for a, b in zip(trained(lambda f: f), trained(compile), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-11)
+
+
+def test_lbfgs_takes_a_compiled_closure() -> None:
+    def solved(wrap: Any) -> Any:
+        w = Value(np.array([3.0, -2.0]))
+        optimizer = optim.LBFGS([w], max_iter=20, line_search_fn="strong_wolfe")
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = ((w * w - 1.0) * (w * w - 1.0)).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(wrap(closure))
+        return w.data
+
+    np.testing.assert_allclose(solved(compile), solved(lambda f: f), rtol=1e-9)
+    w = Value(np.ones(2))
+    optimizer = optim.LBFGS([w])
+    with pytest.raises(CompileError, match="compile the closure, not the step"):
+        compile(lambda: optimizer.step(lambda: (w * w).sum()))()

@@ -53,10 +53,10 @@ class Build:
             self.stored[event.leaf] = None if event.wire is None else self.line(event.wire, event.at)
             for one in self.recorder.vectors.get(event.leaf, ()):
                 self.stored.pop(one, None)
-        elif event.optimizer is not None:
+        elif event.optimizer is not None or event.gradients:
             self.store_gradients()
             self.builder.may_decide = False
-            lines.append(Line(event.optimizer, (), {}, None, "step"))
+            lines.append(Line(event.optimizer or event.action, (), {}, None, "step" if event.optimizer else "clip"))
         else:
             args = tuple([self.line(x, event.at) for x in event.args])
             lines.append(Line(event.action, args, {}, None, "effect"))

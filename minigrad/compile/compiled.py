@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from .report import Stage, constants
 __all__ = ["Compiled", "compile"]
 
 
+NEEDS = attrgetter("_requires_grad")
+
+
 class Entry:
     """One recording of the function, for arguments of one kind."""
 
@@ -29,6 +33,8 @@ class Entry:
         self.program, self.emitted, self.structure = program, emitted, structure
         self.kinds: list[Any] = [None] * 99
         self.stages: list[Stage] = []
+        self.modes = list(recorder.modes.items())
+        self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, list(recorder.grad_inputs.values())
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
         self.leaves = [
@@ -46,13 +52,19 @@ class Entry:
         return True
 
     def fits(self) -> bool:
-        """Whether the captured parameters are still of the recorded kind."""
+        """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
         for i, (leaf, shape, dtype, needs) in enumerate(self.leaves):
             if leaf._raw is not self.known[i]:
                 if leaf.shape != shape or leaf.dtype != dtype:
                     return False
                 self.known[i] = leaf._raw
             if leaf._requires_grad is not needs:
+                return False
+        for leaves, needs in self.scalars:
+            if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
+                return False
+        for module, training in self.modes:
+            if module.training is not training:
                 return False
         return all([leaf.grad is None for leaf in self.without_grad]) and all(
             [leaf.grad is not None for leaf in self.with_grad]

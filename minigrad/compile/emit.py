@@ -47,7 +47,7 @@ class Emitter:
         merge_names_of_sums(program)
         self.program = program
         self.body: list[str] = []
-        final = [i for i, line in enumerate(program) if line.kind in ("step", "effect")]
+        final = [i for i, line in enumerate(program) if line.kind in ("step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
         self.w = Writer(may_raise=not any([line.kind in ("call", "view") for line in rest]))
         self.homes = self.gradient_homes()
@@ -109,6 +109,9 @@ class Emitter:
         elif line.kind == "effect":
             name = w.bind(line.call, getattr(line.call, "__name__", "effect"))
             self.body.append(f"{name}({', '.join(map(w.text, line.args))})")
+        elif line.kind == "clip":
+            w.namespace[name := w.unique("change_gradients")] = line.call
+            self.body.append(f"{name}()")
         elif line.kind == "step":
             self.body.append(self.step(line))
         elif line.kind == "grad":
@@ -167,6 +170,8 @@ class Emitter:
             if line.kind == "grad":
                 of = set(self.program.vectors.get(line.call, [line.call]))
                 reached = reached - of if line.args[0] is None else reached | of
+            elif line.kind == "clip":
+                reached = set()  # the gradients are no longer what the program has computed
             elif line.kind == "step":
                 flats = [flat for flats in line.call.flats for flat in flats]
                 if all([p in reached and p not in homes for flat in flats for p in flat.params]):

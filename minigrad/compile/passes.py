@@ -44,7 +44,7 @@ def drop_unused(program: Program) -> Program:
     needed = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
     lines = []
     for line in reversed(program.lines):
-        if line in needed or line.kind in ("guard", "effect", "grad", "step"):
+        if line in needed or line.kind in ("guard", "effect", "grad", "clip", "step"):
             needed.update(line.inputs)
             lines.append(line)
     program = program.with_lines(lines[::-1], program.outputs)

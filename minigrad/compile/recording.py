@@ -155,6 +155,7 @@ class Effect:
     action: Callable[[], Any]
     args: tuple[Any, ...] = ()
     optimizer: Any = None  # whose step it is: afterwards the parameters are others
+    gradients: bool = False  # whether it changes the gradients of the leaves
 
 
 class Recorder:
@@ -176,6 +177,7 @@ class Recorder:
         self.known_vectors: dict[Any, Value] = {}
         self.passes: list[list[float]] = []  # when backward passes began and ended
         self.gradient_of: dict[Value, Value] = {}  # what each gradient is the gradient of
+        self.modes: dict[Any, bool] = {}  # the modules that were called: whether they were in training
         self.without_grad: list[Value] = []  # leaves that had no gradient before the call
         self.cleared: set[Value] = set()  # leaves whose gradient was reset by zero_grad
 
@@ -288,6 +290,16 @@ class Recorder:
         with self.aside():
             action(*map(raw, values))
 
+    def on_gradients(self, action: Callable[[], Any]) -> Any:
+        """Gradients are clipped, say: in place of those that the backward pass has found."""
+        self.events.append(Effect(tick(), action, gradients=True))
+        with self.aside():
+            return action()
+
+    def called(self, module: Any) -> None:
+        """A module is called: a call in its other mode is recorded anew."""
+        self.modes[module] = module.training
+
     def measured(self, function: Callable[[Any], Any], value: Any) -> Any:
         """A number that decides about something."""
         return self.answer(question(function), (value,), {}) if isinstance(value, Value) else function(value)
@@ -300,7 +312,7 @@ class Recorder:
         return node
 
     def decided(self, wire: Wire, answer: bool) -> None:
-        if any([isinstance(event, Effect) and event.optimizer for event in self.events]):
+        if any([isinstance(event, Effect) and (event.optimizer or event.gradients) for event in self.events]):
             raise CompileError(
                 f"a decision after the optimiser's step: {describe_wire(wire)} is compared when the parameters have "
                 "changed already, and a call that falls out differently couldn't be taken back. Decide before the "

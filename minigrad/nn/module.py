@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import flag
 from ..convert import describe, is_float, is_value, tidy, to_data
 from ..errors import CheckpointError, DtypeError, MinigradError, ShapeError
-from ..value import Value
+from ..value import Value, is_recorder, recording
 from .hooks import Handle, call_with_hooks
 from .summary import Summary, headline, summarise
 
@@ -59,6 +59,8 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward method: define `def forward(self, x)`.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if is_recorder(mode := recording.get()):
+            mode.called(self)
         try:
             if "_forward_hooks" in vars(self) or "_backward_hooks" in vars(self):
                 return call_with_hooks(self, args, kwargs)

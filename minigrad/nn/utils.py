@@ -19,11 +19,13 @@ import numpy as np
 
 from ..arguments import at_least_zero, number
 from ..errors import DtypeError, GradientError
+from ..recorded import on_gradients
 from ..value import Value
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 
 
+@on_gradients
 def clip_grad_norm_(
     parameters: Value | Iterable[Value], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> float:
@@ -49,6 +51,7 @@ def clip_grad_norm_(
     return norm
 
 
+@on_gradients
 def clip_grad_value_(parameters: Value | Iterable[Value], clip_value: float) -> None:
     """Limit every number of the gradients to [-clip_value, clip_value], each for itself: the direction may change."""
     limit = at_least_zero("clip_grad_value_: clip_value", clip_value)

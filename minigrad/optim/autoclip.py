@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import number
 from ..errors import GradientError
 from ..nn.utils import get_total_norm, scale, with_gradient
+from ..recorded import on_gradients
 from ..value import Value
 
 __all__ = ["AutoClip"]
@@ -46,6 +47,7 @@ class AutoClip:
         """η: the percentile of the norms so far; inf before the first."""
         return float(np.percentile(self.history, self.percentile)) if self.history else float("inf")
 
+    @on_gradients
     def __call__(self, parameters: Value | Iterable[Value]) -> float:
         found = with_gradient("AutoClip", parameters)
         if not found:

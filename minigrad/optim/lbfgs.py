@@ -11,7 +11,8 @@ import numpy as np
 
 from ..arguments import number, whole
 from ..convert import to_constant
-from ..errors import DtypeError, ShapeError
+from ..errors import CompileError, DtypeError, ShapeError
+from ..value import is_recorder, recording
 from .optimizer import Group, Optimizer, plain
 
 __all__ = ["LBFGS"]
@@ -83,6 +84,11 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise DtypeError("LBFGS: step(closure) needs the closure that recomputes the loss and its gradients.")
+        if is_recorder(recording.get()):
+            raise CompileError(
+                "LBFGS: how often a step calls its closure depends on the numbers: compile the closure, not the step: "
+                "optimizer.step(mg.compile(closure))."
+            )
         self.check_groups()
         group, flat = self.param_groups[0], self.flats[0][0]
         flat.adopt()
