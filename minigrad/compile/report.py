@@ -30,27 +30,21 @@ class Stage(NamedTuple):
 def measure(name: str, program: Program) -> Stage:
     calls = [line for line in program if line.kind == "call"]
     views = sum([line.kind == "view" for line in program])
-    return Stage(
-        name, len(calls), views, sum(map(flops, calls)), sum([np.asarray(line.value).nbytes for line in calls])
-    )
+    results = [np.asarray(x).nbytes for line in calls for x in tree_leaves(line.value)]
+    return Stage(name, len(calls), views, sum(map(flops, calls)), sum(results))
 
 
 def flops(line: Line) -> int:
     """A multiplication and an addition for each product in a matrix product, one operation for any other number."""
-    if line.call in (np.matmul, np.vdot):
+    if line.call in (np.matmul, np.vdot) and line.ndim:
         a = line.args[0]
-        return (
-            2 * prod(line.shape) * int(np.shape(a.value if isinstance(a, Line) else a)[-1])
-            if line.ndim
-            else 2 * size(a)
-        )
+        return 2 * prod(line.shape) * int(np.shape(a.value if isinstance(a, Line) else a)[-1])
     return max([size(x) for x in [line, *line.inputs]])
 
 
-def size(x: Any) -> int:
-    return (
-        int(np.size(x.value if isinstance(x, Line) else x)) if not isinstance(getattr(x, "value", None), tuple) else 0
-    )
+def size(x: Line) -> int:
+    """How many numbers a result has."""
+    return sum([int(np.size(part)) for part in tree_leaves(x.value)])
 
 
 def constants(program: Program) -> list[Any]:
