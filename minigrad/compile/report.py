@@ -38,7 +38,8 @@ def flops(line: Line) -> int:
     """A multiplication and an addition for each product in a matrix product, one operation for any other number."""
     if line.call in (np.matmul, np.vdot) and line.ndim:
         a = line.args[0]
-        return 2 * prod(line.shape) * int(np.shape(a.value if isinstance(a, Line) else a)[-1])
+        inner: int = np.shape(a.value if isinstance(a, Line) else a)[-1]
+        return 2 * int(prod(line.shape)) * inner
     return max([size(x) for x in [line, *line.inputs]])
 
 
