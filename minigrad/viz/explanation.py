@@ -117,14 +117,18 @@ def share(part: Any, whole_: Any) -> float:
     return float((part * whole_).sum()) / square if square else float("nan")
 
 
+def percent(part: float) -> str:
+    digits = f"{100 * part:,.0f}" if abs(part) >= 10.0 else f"{100 * part:.3g}"
+    return f"{digits} %".replace("-", "−")
+
+
 def column(path: Path, found: Survey) -> str:
     part = share(path.contribution, found.gradient)
-    percent = f"  ({100 * part:.3g} %)".replace("-", "−") if abs(part) < 1e6 else ""
-    return shown(path.contribution) + percent
+    return shown(path.contribution) + (f"  ({percent(part)})" if abs(part) < 1e6 else "")
 
 
 def carried(found: Survey) -> list[str]:
-    """How much the paths shown carry together, if they are not all."""
+    """What the paths shown carry together, and how much of the whole that is."""
     if len(found.paths) < 2:
         return []
     total = found.paths[0].contribution
@@ -133,10 +137,10 @@ def carried(found: Survey) -> list[str]:
     if found.count <= len(found.paths):
         return [f"sum of the paths: {shown(total)}"]
     part = share(total, found.gradient)
-    percent = f", {100 * part:.3g} % of the gradient".replace("-", "−") if abs(part) < 1e6 else ""
+    of_gradient = f", {percent(part)} of the gradient" if abs(part) < 1e6 else ""
     flow = sum([size_of(p.contribution) for p in found.paths])
-    of_all = f"; {100 * flow / found.total:.3g} % of all that flows" if 0 < found.total < float("inf") else ""
-    return [f"together: {shown(total)}{percent}{of_all}"]
+    of_all = f"; {percent(flow / found.total)} of all that flows" if 0 < found.total < float("inf") else ""
+    return [f"together: {shown(total)}{of_gradient}{of_all}"]
 
 
 def route(path: Path, found: Survey, x: Value, names: Names) -> str:

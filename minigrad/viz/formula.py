@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..convert import shape_of
-from ..gates import REGISTRY
 from ..gates.table import entry
 from ..value import Value
 from .names import number, raw
@@ -34,7 +33,7 @@ def local_statement(v: Value, wire: int) -> Local | None:
     ('1 / b', 2.0)
     """
     gate = v.gate
-    if gate is None or REGISTRY.get(gate.name) is not gate:
+    if gate is None or not gate.catalogued:
         return None
     row = entry(gate.name)
     stated = row.derivatives[0] if len(row.derivatives) == 1 else row.derivatives[wire]
