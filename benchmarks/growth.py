@@ -76,7 +76,7 @@ def draw(results: list[Times], note: str, path: Path = PICTURE) -> None:
         axes.set(xscale="log", yscale="log", title=plan.title, xlabel=plan.axis, ylabel="seconds per step")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    figure.supxlabel(textwrap.fill(note, 150), fontsize=7, ha="left", x=0.02)
+    figure.supxlabel(textwrap.fill(note, 190), fontsize=7, ha="left", x=0.02)
     figure.savefig(path, metadata={"Date": None})
 
 

@@ -39,7 +39,7 @@ def minigrad_compiled(problem: Curvature) -> Step:
     import minigrad as mg
 
     hessian = mg.compile(mg.hessian(lambda x: problem.loss(mg, x)))
-    return walk(problem, lambda x, v: hessian(x))
+    return walk(problem, lambda x, v: hessian(x).data)
 
 
 @peer("minigrad", "H1v")
@@ -53,7 +53,8 @@ def minigrad_product(problem: Curvature) -> Step:
 def minigrad_compiled_product(problem: Curvature) -> Step:
     import minigrad as mg
 
-    return walk(problem, mg.compile(lambda x, v: mg.hvp(lambda x: problem.loss(mg, x), x, v)))
+    product = mg.compile(lambda x, v: mg.hvp(lambda x: problem.loss(mg, x), x, v))
+    return walk(problem, lambda x, v: product(x, v).data)
 
 
 # -------------------------------------------------------------------------------------------------------------- PyTorch

@@ -125,7 +125,7 @@ def svm() -> Training:
     rng = np.random.default_rng(3072)
     X, y = rng.normal(size=(256, 3072)).astype(np.float32), rng.integers(10, size=256)
     weights, biases = [rng.normal(0.0, 0.01, (10, 3072)).astype(np.float32)], [np.zeros(10, np.float32)]
-    return Training(X, y, weights, biases, "multiclass hinge", "SGD", lr=1e-4, l2=1e-3, momentum=0.9)
+    return Training(X, y, weights, biases, "multiclass hinge", "SGD", lr=1e-4, l2=0.1, momentum=0.9)
 
 
 def images() -> Training:

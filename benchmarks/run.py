@@ -86,8 +86,6 @@ def work(pipe: Any, workload: str, name: str, problem: Any = None) -> None:
             pipe.send(losses if what == "losses" else seconds)
     except ModuleNotFoundError as error:
         pipe.send(f"skipped: {error.name} is not installed" if error.name != "minigrad" else str(error))
-    except AttributeError as error:
-        pipe.send("skipped: this minigrad has no compile" if error.name == "compile" else traceback.format_exc())
     except Exception:
         pipe.send(traceback.format_exc())
 

@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
-    from benchmarks import run
+    from benchmarks import growth, run
     from benchmarks.peers import PEERS, peer
-    from benchmarks.problems import PROBLEMS
+    from benchmarks.problems import PROBLEMS, Chain
 finally:
     sys.path.remove(str(ROOT))
 
@@ -58,10 +58,6 @@ def test_every_peer_computes_the_same_losses(workload: str, name: str) -> None:
         step = PEERS[workload][name](small(workload))
     except ModuleNotFoundError as error:
         pytest.skip(f"{error.name} is not installed")
-    except AttributeError as error:
-        if error.name != "compile":
-            raise
-        pytest.skip("this minigrad has no compile")
     losses = [step() for _ in range(3)]
     assert losses == pytest.approx(expected, rel=run.TOLERANCE.get(workload, 1e-12))
     assert len(set(losses)) == 3, "the parameters moved"
@@ -127,3 +123,40 @@ def test_a_worker_in_its_own_process_gives_losses_and_seconds(monkeypatch: pytes
     worker.process.join(10)
     assert worker.process.exitcode == 0
     assert run.start("T1", "no such peer").problem
+
+
+def test_the_problem_may_be_another_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    (peer,) = run.compare("S2", ["Python floats by hand"], rounds=2, block=1e-6, problem=Chain(turns=3))
+    assert peer.problem == ""
+    assert len(peer.times) == 2
+    assert peer.first > 0.0
+
+
+@pytest.mark.parametrize("plan", growth.SWEEPS, ids=lambda plan: plan.title.partition(":")[0])
+def test_the_peers_of_a_sweep_compute_the_same_losses(plan: Any) -> None:
+    pytest.importorskip("autograd")  # in arrays, of any depth, and no relation of ours
+    found = {}
+    for name in [name for name in [*plan.peers, "autograd"] if not name.startswith((*ORACLES, "micrograd"))]:
+        step = PEERS[plan.workload][name](plan.make(plan.sizes[2] // 4))
+        found[name] = [step() for _ in range(3)]
+    for losses in found.values():
+        assert losses == pytest.approx(found["autograd"], rel=1e-5)
+
+
+def test_a_sweep_keeps_the_times_and_says_who_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run.Peer("minigrad", None, None, times=[2.0, 1.0, 9.0])
+    absent = run.Peer("JAX jit", None, None, problem="skipped: jax is not installed")
+    monkeypatch.setattr(run, "compare", lambda *args: [there, absent])
+    times, missing = growth.sweep(replace(growth.SWEEPS[0], sizes=[4, 16]), rounds=3, block=0.1)
+    assert times == {"minigrad": [(4, 2.0), (16, 2.0)]}
+    assert missing == {"JAX jit": "JAX jit at 16: skipped: jax is not installed"}
+
+
+def test_the_sweeps_are_drawn_with_what_they_depend_on(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    times = [{"minigrad": [(4, 1e-4), (16, 2e-4)], "PyTorch": [(4, 3e-4)]}] * len(growth.SWEEPS)
+    growth.draw(times, "numpy 2.4.6, one CPU", tmp_path / "growth.svg")
+    picture = (tmp_path / "growth.svg").read_text(encoding="utf-8")
+    for text in ["minigrad", "PyTorch", "numpy 2.4.6, one CPU", *[plan.title for plan in growth.SWEEPS]]:
+        assert f"<!-- {text} -->" in picture
