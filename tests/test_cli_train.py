@@ -581,6 +581,34 @@ def test_the_numbers_on_the_page_are_those_of_the_model():
         assert re.findall(r">([^<>]+)</td>", row) == [*[str(k) if k else "·" for k in counts], share]
 
 
+def test_quantities_are_written_as_one_reads_them(capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2))
+    np.savetxt("a.csv", np.column_stack([X, 50_000 * X[:, 0] + 300_000 + 17_000 * rng.normal(size=80)]), delimiter=",")
+    assert train("a.csv", "--model", "linear", "--epochs", "40") == 0
+    told = capsys.readouterr().out
+    held = examples.read(Settings("a.csv"), Path())
+    error = np.sqrt(np.mean((runs.load("run").predict(held.X_held) - held.y_held) ** 2))
+    assert 10_000 < error < 100_000
+    assert f"the error is {round(error, -1):,.0f} (root" in told
+    assert "diverged" not in told
+    assert "e+" not in re.sub(r"data:\S*", "", page().text)
+
+
+def test_a_training_that_diverged_is_told_on_the_terminal_and_the_page(capsys):
+    options = ["--model", "linear", "--optimizer", "sgd", "--epochs", "3"]
+    assert train("diabetes", *options, "--lr", "3") == 0
+    told = capsys.readouterr().out
+    says = "The training diverged: a learning rate smaller than --lr 3 may help."
+    assert says in told
+    assert says in page().text
+    assert re.search(r"R² is -\d(\.\d+)?e\+\d+\.", told)
+    assert train("diabetes", *options, "--lr", "0.01", "--out", "good") == 0
+    assert "diverged" not in capsys.readouterr().out
+    assert train("iris", "--model", "softmax", "--optimizer", "sgd", "--epochs", "1", "--out", "one") == 0
+    assert "diverged" not in capsys.readouterr().out
+
+
 def test_weight_decay_pulls_the_weights_to_zero(flowers):
     options = ["--model", "softmax", "--optimizer", "sgd", "--epochs", "50"]
     for decay in ("0", "1"):

@@ -18,7 +18,7 @@ from ..viz.page import Code, Facts, Part, Section, write_html
 from . import pictures
 from .examples import Examples
 from .predictor import Predictor
-from .results import classified, estimated, weighed
+from .results import classified, diverged, estimated, weighed
 from .settings import Settings
 
 __all__ = ["write_report"]
@@ -33,7 +33,10 @@ def write_report(folder: Path, settings: Settings, examples: Examples, trained: 
     """Write report.html into `folder`; returns the result in a sentence."""
     answers = trained.predict(examples.X_held)
     result = classified if examples.classes else estimated
-    sentence, numbers, more = result(examples, trained.predict(examples.X), answers)
+    learned = trained.predict(examples.X)
+    sentence, numbers, more = result(examples, learned, answers)
+    if diverged(settings.model, examples, learned, history):
+        sentence += f" The training diverged: a learning rate smaller than --lr {settings.lr:g} may help."
     sections = [
         Section("How good it is", "", [numbers, *caveats(settings, history)]),
         Section("How it learned", told(settings.model, examples.task), drawn(lambda: [pictures.curves(history)])),

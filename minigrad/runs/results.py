@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..train import History
 from ..viz.page import Part, Section, Table
 from .examples import Examples
 from .predictor import Predictor
 
-__all__ = ["classified", "estimated", "weighed"]
+__all__ = ["classified", "diverged", "estimated", "weighed"]
 
 MOST = 20  # classes in a confusion matrix, and lines in a list
 
@@ -68,11 +70,11 @@ def estimated(examples: Examples, learned: Any, answers: Any) -> tuple[str, Tabl
         "share of the variance explained, R²": explained,
     }
     for name, measure in measures.items():
-        rows.append([name, f"{measure(examples.y, learned):.4g}", f"{measure(examples.y_held, answers):.4g}"])
+        rows.append([name, plain(measure(examples.y, learned)), plain(measure(examples.y_held, answers))])
     error = measures["error, root mean square"](examples.y_held, answers)
     share = explained(examples.y_held, answers)
     n = len(examples.y_held)
-    sentence = f"On {n} held-out rows the error is {error:.4g} (root mean square); R² is {share:.3f}."
+    sentence = f"On {n} held-out rows the error is {plain(error)} (root mean square); R² is {plain(share)}."
     return sentence, Table(["", "learned from", "held out"], rows), []
 
 
@@ -82,15 +84,33 @@ def explained(y: Any, out: Any) -> float:
     return 1.0 - float(np.sum((out - y) ** 2)) / spread if spread else float("nan")
 
 
+def diverged(model: str, examples: Examples, learned: Any, history: History) -> bool:
+    """Whether the training has made it worse than knowing nothing: by its loss, or by R² on the rows learned from."""
+    n = len(examples.classes)
+    ignorant = (n - 1.0 if model == "svm" else math.log(n)) if n else 1.0  # the loss of always answering the same
+    grew = history.loss[-1] > 2 * max(history.loss[0], ignorant)
+    return grew or (not n and explained(examples.y, learned) < -1.0)
+
+
 def weighed(examples: Examples, trained: Predictor) -> list[Part]:
     """The weights of a linear model, the largest first."""
     weight = trained.model.state_dict()["model.weight"]
     order = np.argsort(-np.abs(weight).max(axis=0), kind="stable")[:MOST]
-    rows = [[short(examples.columns[i], 32), *[f"{w:+.3g}" for w in weight[:, i]]] for i in order]
+    rows = [[short(examples.columns[i], 32), *[plain(w, "+", 3) for w in weight[:, i]]] for i in order]
     least = f" The {MOST} largest of {weight.shape[1]}." if weight.shape[1] > MOST else ""
     goal = "the score of each class" if examples.classes else "the prediction"
     told = f"What a column adds to {goal} when it is one standard deviation above its mean.{least}"
     return [told, Table(["column", *map(short, examples.classes or (examples.target,))], rows)]
+
+
+def plain(x: float, sign: str = "-", digits: int = 4) -> str:
+    """
+    >>> plain(16912.3), plain(0.00123456), plain(-5.43529e11), plain(2e-5), plain(0.0)
+    ('16,910', '0.001235', '-5.435e+11', '2e-05', '0')
+    """
+    if x and not 1e-3 <= abs(x) <= 1e6:
+        return f"{x:{sign}.{digits}g}"
+    return f"{float(f'{x:.{digits}g}'):{sign},.12g}"  # rounded first: the second format never takes an exponent
 
 
 def short(name: str, longest: int = 16) -> str:
