@@ -341,6 +341,25 @@ def test_wrong_options_show_the_usage(option, capsys):
     assert [*Path().iterdir()] == []
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--hidden=a,b", "'a' is no whole number, such as 30: the size of each hidden layer, as in --hidden 64,32"),
+        ("--hidden=64,", "'' is no whole number"),
+        ("--lr=abc", "'abc' is no number, such as 0.01"),
+        ("--lr=-1", "-1 is not a number of at least 0, such as 0.01"),
+        ("--weight-decay=x", "'x' is no number, such as 0.01"),
+        ("--validation=20%", "'20%' is no number, such as 0.2"),
+        ("--epochs=many", "'many' is no whole number, such as 30"),
+        ("--seed=1.5", "'1.5' is no whole number, such as 7"),
+    ],
+)
+def test_a_wrong_option_is_told_what_it_takes(option, says, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "digits", option])
+    assert f"{option.split('=')[0]}: {says}" in capsys.readouterr().err
+
+
 def test_folders_with_something_in_them_are_left_alone(flowers, capsys):
     Path("full").mkdir()
     Path("full/thesis.txt").write_text("all of it")

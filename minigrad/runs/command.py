@@ -77,7 +77,10 @@ def sizes(text: str) -> tuple[int, ...]:
     >>> sizes("64,32"), sizes("")
     ((64, 32), ())
     """
-    return tuple([count(part) for part in text.split(",") if text.strip()])
+    try:
+        return tuple([count(part) for part in text.split(",") if text.strip()])
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}: the size of each hidden layer, as in --hidden 64,32") from None
 
 
 def character(text: str) -> str:
@@ -91,31 +94,44 @@ def character(text: str) -> str:
     return text
 
 
-def count(text: str) -> int:
-    if (n := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{n} is less than 1")
+def whole(text: str, least: int, example: int) -> int:
+    try:
+        n = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, such as {example}") from None
+    if n < least:
+        raise argparse.ArgumentTypeError(f"{n} is less than {least}")
     return n
+
+
+def count(text: str) -> int:
+    return whole(text, 1, 30)
 
 
 def seed(text: str) -> int:
-    if (n := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{n} is less than 0")
-    return n
+    return whole(text, 0, 7)
+
+
+def real(text: str, example: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, such as {example}") from None
 
 
 def at_least_zero(text: str) -> float:
-    if not 0.0 <= (x := float(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
+    if not 0.0 <= (x := real(text, 0.01)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0, such as 0.01")
     return x
 
 
 def above_zero(text: str) -> float:
     if not (x := at_least_zero(text)):
-        raise argparse.ArgumentTypeError("0 learns nothing")
+        raise argparse.ArgumentTypeError("0 learns nothing; say a number above 0, such as 0.01")
     return x
 
 
 def share(text: str) -> float:
-    if not 0.01 <= (x := float(text)) <= 0.99:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0.01 and 0.99")
+    if not 0.01 <= (x := real(text, 0.2)) <= 0.99:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.01 and 0.99, as 0.2 is")
     return x
