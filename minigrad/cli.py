@@ -12,6 +12,8 @@ from . import __version__
 from .errors import MinigradError
 from .runs.command import add_options as add_train_options
 from .runs.command import train as train_run
+from .viz.command import add_options as add_draw_options
+from .viz.command import draw_expression
 
 __all__ = ["info", "main"]
 
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("what", nargs="*", metavar="GATE|FILE.py", help="names of gates, files that define some; or all")
     train = commands.add_parser("train", help="a network, a support vector machine, ..., on a CSV file or a set")
     add_train_options(train)
+    draw = commands.add_parser("draw", help="the circuit of an expression, with its gradients")
+    add_draw_options(draw)
     export = commands.add_parser("export", help="a trained model for other programs")
     export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint of a training run, or its folder")
     export.add_argument("--onnx", required=True, metavar="MODEL.onnx", help="the ONNX file to write")
@@ -65,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if check_gates(given.what) else 1
         elif given.command == "train":
             train_run(given)
+        elif given.command == "draw":
+            print(draw_expression(given))
         elif given.command == "export":
             from .export import export_checkpoint
 

@@ -241,3 +241,89 @@ def test_a_file_of_another_kind(capsys, tmp_path):
     status, _, err = checked(capsys, tmp_path / "notes.txt")
     assert status == 1
     assert "notes.txt is no Python file; its name ends with .py." in err
+
+
+# ----------------------------------------------------------------------------------------------------------------- draw
+def test_draw_prints_a_table_or_writes_a_file(tmp_path, capsys):
+    expression = ["draw", "q = x + y; q * z", "x=-2", "y=5", "z=-4"]
+    assert cli.main(expression) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].split() == [
+        "q",
+        "+(x,",
+        "y)",
+        "3",
+        "-4",
+        "x:",
+        "local",
+        "1",
+        "→",
+        "-4;",
+        "y:",
+        "local",
+        "1",
+        "→",
+        "-4",
+    ]
+    for suffix, start in [
+        ("svg", b"<?xml"),
+        ("png", b"\x89PNG"),
+        ("html", b"<!doc"),
+        ("dot", b"dig"),
+        ("mmd", b"flow"),
+    ]:
+        path = tmp_path / f"c.{suffix}"
+        assert cli.main([*expression, "-o", str(path)]) == 0
+        assert capsys.readouterr().out == f"wrote {path}\n"
+        assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("expression", "values", "gradients"),
+    [
+        ("sigmoid(w @ x).sum() * 2", ["x=[1, 2]", "w=[[1,2],[3,4]]"], 2),
+        ("-x ** 2 / 3 + maximum(x, 1)", ["x=2"], 1),
+        ("x.reshape((2, 1)).sum(axis=-2).mean()", ["x=[1,2]"], 1),
+        ("9**9**9**9 * x", ["x=1"], 1),  # inf, at once
+    ],
+)
+def test_draw_computes_with_gates(expression, values, gradients, capsys):
+    assert cli.main(["draw", expression, *values]) == 0
+    assert capsys.readouterr().out.count(" input ") == gradients
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["__import__('os').system('echo x')"], "an expression has numbers"),
+        (["x.__class__", "x=1"], "an expression has numbers"),
+        (["x.__class__()", "x=1"], "there is no gate '__class__'"),
+        (["open('/etc/passwd')"], "an expression has numbers"),
+        (["[y for y in x]", "x=[1,2]"], "an expression has numbers"),
+        (["lambda: x", "x=1"], "an expression has numbers"),
+        (["x if x else x", "x=1"], "an expression has numbers"),
+        (["import os; x", "x=1"], "come only `name = expression;`"),
+        (["x +", "x=1"], "is not an expression"),
+        (["x\0", "x=1"], "is not an expression"),
+        (["0" + "-" * 5000 + "x", "x=1"], ""),
+        (["(" * 5000 + "x" + ")" * 5000, "x=1"], ""),
+        (["x" * 10_001, "x=1"], "more than 10,000"),
+        (["", "x=1"], "no expression to draw"),
+        (["x * y", "x=1"], "y has no value: add y=1.5"),
+        (["x", "x"], "is not name=number"),
+        (["x", "x=__import__('os')"], "is not name=number"),
+        (["x", "x=1", "x=2"], "given two values"),
+        (["x = 2; x", "x=1"], "x has a value already"),
+        (["2 + 3"], "names one"),
+        (["x * 2", "x=[1,2]"], "reduce it to one number"),
+        (["tahn(x)", "x=1"], "there is no gate 'tahn'"),
+        (["x", "x=1", "-o", "nothing.exe"], "doesn't say what to write"),
+        (["w @ x", "x=[1,2]", "w=[[1,2,3]]"], "inner sizes differ"),
+    ],
+    ids=lambda x: ascii(x)[:40],
+)
+def test_draw_refuses_what_is_no_expression(arguments, said, capsys):
+    assert cli.main(["draw", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("minigrad: ")
+    assert said in err

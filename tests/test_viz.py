@@ -212,8 +212,41 @@ def test_before_backward_gradients_are_absent_and_not_zero() -> None:
 def test_a_gradient_of_zero_is_a_zero() -> None:
     x = leaf(-1.0, "x")
     x.relu().backward()
-    f = x.relu()
-    assert texts(draw(f))["v0"] == ["x", "-1", "0"]
+    assert texts(draw(x))["v0"] == ["x", "-1", "0"]
+
+
+def test_a_gradient_of_another_pass_is_marked() -> None:
+    """A training loop that draws before backward(), two backward passes, an optimiser's step."""
+    x = leaf(2.0, "x")
+    f = x * x
+    f.backward()
+    g = x * 3.0
+    assert texts(draw(g))["v0"] == ["x", "2", "4 (stale)"]
+    g.backward()
+    assert texts(draw(g))["v0"] == ["x", "2", "7 (accumulated)"]
+    assert texts(draw(f))["v0"] == ["x", "2", "7 (accumulated)"]
+    x.data = 5.0
+    assert texts(draw(f))["v0"] == ["x", "5 (changed since)", "7 (accumulated)"]
+    y = leaf(2.0, "y")
+    q = y * 2.0
+    q.label = "q"
+    (q * 3.0 + q).backward()
+    (drawn,) = [lines for lines in texts(draw(q * 5.0)).values() if lines[:1] == ["q"]]
+    assert drawn == ["q", "4", "4 (stale)"]
+    h = q * 5.0
+    h.backward()
+    (q * 3.0).backward()
+    (drawn,) = [lines for lines in texts(draw(h)).values() if lines[:1] == ["q"]]
+    assert drawn == ["q", "4", "3 (from elsewhere, too)"]
+
+
+def test_a_weight_that_an_optimiser_has_moved_is_marked() -> None:
+    model = mg.nn.Linear(3, 1, rng=0)
+    loss = model(np.ones((4, 3))).mean()
+    loss.backward()
+    assert "changed since" not in draw(loss, model=model).source
+    mg.optim.SGD(model.parameters(), lr=0.1).step()
+    assert draw(loss, model=model).source.count("changed since") == 2
 
 
 def test_constants_are_dimmed_and_carry_no_gradient() -> None:
@@ -276,7 +309,8 @@ def test_arrays_show_shapes_and_norms() -> None:
     np.testing.assert_allclose(bias.contribution, b.grad)
     assert drawn[bias.id] == ["local 1 →", f"norm {np.linalg.norm(b.grad):.4g}"]
     np.testing.assert_allclose(product.contribution, h.grad * (h.data > 0))
-    assert drawn[wires[0].id] == drawn[wires[1].id] == []  # a matrix product mixes elements: no local number
+    assert drawn[wires[0].id] == []  # X is a constant; and a matrix product mixes elements: no local number
+    assert drawn[wires[1].id] == ["→", f"(3, 4) norm {np.linalg.norm(W.grad):.4g}"]
     assert drawn[wires[-1].id][0] == "local (5, 4) →"
 
 
@@ -339,9 +373,34 @@ def test_a_deep_chain_needs_no_recursion() -> None:
     assert len(trace(y).nodes) == 40_001
     source = draw(y, max_nodes=50_000).source
     assert source.count("local 1") == 20_000
-    with pytest.raises(ShapeError, match=r"more than max_nodes=400 .*raise max_nodes"):
-        draw(y)
     assert x.grad == 1.0
+
+
+def test_a_graph_too_large_is_drawn_in_part_and_says_so() -> None:
+    y = leaf(1.0, "x")
+    for _ in range(2_500):
+        y = y + 1.0
+    y.backward()
+    drawing = draw(y)
+    assert len(drawing.circuit.nodes) <= 400
+    said = texts(drawing)
+    assert said["graph0"] == [
+        "The 399 values nearest to the result, of 5,001. … marks where it goes on; a larger max_nodes shows more."
+    ]
+    (first,) = [node for node in drawing.circuit.nodes if node.cut]
+    assert said[first.id] == ["…", f"{first.data:.0f}", "1"]
+    assert first.data == y.data - len(drawing.circuit.wires) / 2
+    assert not [node for node in drawing.circuit.nodes if node.marks]
+    whole = draw(y, max_nodes=5_001)
+    assert (len(whole.circuit.nodes), whole.circuit.note) == (5_001, "")
+
+
+def test_a_very_large_graph_is_not_walked_to_its_end() -> None:
+    y = leaf(1.0, "x")
+    for _ in range(120_000):
+        y = y + y
+    assert "of more than 100,000." in draw(y).circuit.note
+    del y
 
 
 @pytest.mark.parametrize(
@@ -350,8 +409,9 @@ def test_a_deep_chain_needs_no_recursion() -> None:
 def test_the_limit_counts_values_and_constants(many: Any) -> None:
     v = many()
     assert len(trace(v, 10).nodes) == 10
-    with pytest.raises(ShapeError, match="max_nodes=9"):
-        draw(v, max_nodes=9)
+    circuit = trace(v, 9)
+    assert [node.cut for node in circuit.nodes] == [True]
+    assert circuit.note.startswith("The one value nearest to the result, of 10.")
 
 
 def test_drawing_a_leaf_and_a_result_without_a_graph() -> None:

@@ -1,38 +1,29 @@
-"""Circuits in the style of the CS231n notes: the value above each wire, its gradient below, gates as circles."""
+"""`draw`: circuits in the style of the CS231n notes, and the files that they can be written to."""
 
 from __future__ import annotations
 
-import html
 import os
 import pathlib
-import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import graphviz
-import numpy as np
 
-from ..arguments import whole
-from ..errors import DtypeError
+from ..arguments import flag, whole
+from ..errors import DtypeError, MinigradError
 from ..io import atomic_write
 from ..value import Value
-from .circuit import Circuit, Node, Wire, trace
+from .circuit import Circuit, trace
+from .collapse import collapse, depth_of, fold
+from .dot import SIDES, Style, attributes, write_dot
 from .renderer import render
+from .themes import THEMES
+from .writers import WRITERS, write_page
 
 __all__ = ["Drawing", "draw"]
 
-# Six-digit colours and one font name: older Graphviz paints #eee black and measures a list of fonts wrongly.
-# Verdana is as wide as DejaVu Sans, which takes its place on Linux: the boxes fit the text on every system.
-FONT = "Verdana"
-INK, GREEN, RED, DIM = "#202124", "#0b6b2b", "#c5221f", "#6b7075"
-GATE_FILL, WIRE = "#eef3fb", "#5f6368"
-GRAPH_STYLE = {"nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": "#ffffff"}
-NODE_STYLE = {"fontname": FONT, "fontsize": "14", "fontcolor": INK, "shape": "plain"}
-GATE_STYLE = {"margin": "0.04", "style": "filled", "color": WIRE, "fillcolor": GATE_FILL}
-EDGE_STYLE = {"fontname": FONT, "fontsize": "12", "color": WIRE, "penwidth": "1.5", "arrowsize": "0.6"}
-SIDES = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}  # where a wire leaves and arrives
-LONGEST_LABEL = 40  # characters drawn of a label
-SMALL = 3  # arrays of up to so many numbers are written out
+LARGEST = 20_000  # values of a model that are looked at to draw it as boxes
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
@@ -41,6 +32,42 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     `.source`, `.pipe(format=)`, `.render(outfile=)`, `.save()` and the display in notebooks are those of the graphviz
     package, which calls the three methods below to run its program.
     """
+
+    circuit = Circuit((), ())  # what is drawn
+    style = Style(THEMES["light"])
+
+    def copy(self) -> Drawing:
+        """A copy to change."""
+        twin: Drawing = super().copy()
+        twin.circuit, twin.style = self.circuit, self.style
+        return twin
+
+    def export(self, path: str | os.PathLike[str]) -> str:
+        """Write what the suffix says, all or nothing, and return the path: .svg, .png, .pdf (by an installed `dot`) and
+        the like; .dot or .gv; .mmd (Mermaid); .json; .txt (a table of the gates); .html (picture and table).
+
+        Raises `MinigradError` for another suffix.
+        """
+        path = pathlib.Path(path)
+        kind = path.suffix[1:].lower()
+        if kind in ("dot", "gv"):
+            picture = self.source.encode()
+        elif kind in WRITERS:
+            picture = WRITERS[kind](self.circuit, self.style.digits).encode()
+        elif kind == "html":
+            svg = render(self.source, "svg")
+            write_page(path, self.circuit, self.style.digits, svg)
+            return os.fspath(path)
+        elif kind in graphviz.FORMATS:
+            picture = render(self.source, kind)
+        else:
+            raise MinigradError(
+                f"export: {path.name!r:.80} doesn't say what to write: end it in .svg, .png, .pdf, .html, .dot, .mmd, "
+                ".json or .txt."
+            )
+        with atomic_write(path) as file:
+            file.write(picture)
+        return os.fspath(path)
 
     def _pipe_lines(self, engine: str, format: str, lines: Iterable[str], **options: Any) -> bytes:
         return render("".join(lines), dotted(format, **options), engine)
@@ -67,21 +94,33 @@ def dotted(format: str, renderer: str | None = None, formatter: str | None = Non
     return ":".join([part for part in (format, renderer, formatter) if part])
 
 
-def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int = 4) -> Drawing:
+def draw(
+    v: Value, *, model: Any = None, depth: int | None = None, direction: str = "LR", theme: str = "light",
+    max_nodes: int = 400, digits: int = 4, values: bool = True, grads: bool = True, local: bool = True,
+    heatmaps: bool = True, health: bool = False,
+) -> Drawing:  # fmt: skip
     """Draw the circuit behind `v`, as in the CS231n notes.
 
     Each value is a piece of wire with its name, its number above (green) and its gradient below (red); gates are
     circles; each wire into a gate carries the gate's local gradient and its contribution, upstream times local.
-    Arrays show their shape and their gradients the (Euclidean) norm, both their numbers if there are at most three;
-    constants are grey.  `direction` is LR, RL, TB or BT; numbers have `digits` significant digits.
+    Arrays show their shape and their gradients the (Euclidean) norm, both their numbers if there are at most three or
+    else a small picture (negative cells are framed, a large array is pooled); constants are grey.  A gradient that is
+    not the sum of its wires says so: "stale", "accumulated".
 
-    Raises `ShapeError` for more than `max_nodes` values and constants, `DtypeError` for what is not a `Value`, and when
-    it is rendered `MissingExtraError` where no Graphviz program can be found.
+    `model` gives parameters their names (`layers.0.weight`) and draws its modules as frames; `depth` draws those that
+    deep as one box each (0: the whole model), rows of equal ones as `× 12`.  `direction` is LR, RL, TB or BT, `theme`
+    light, dark or print; numbers have `digits` significant digits.  `values`, `grads` and `local` leave numbers
+    out, `heatmaps` the small pictures; `health` shades gates by the size of the gradient that arrives and names dead
+    and saturated ones.
+
+    A graph of more than `max_nodes` values and constants is drawn as boxes if `model` is given and that is enough, or
+    else in part, those nearest to `v`; the picture says so.  Raises `DtypeError` for what is not a `Value`, and when it
+    is rendered `MissingExtraError` where no Graphviz program can be found.
 
     >>> x, y = Value(4.0, label="x"), Value(-3.0, label="y")
     >>> f = x * y
     >>> f.backward()
-    >>> picture = draw(f)  # picture.render(outfile="xy.svg"), or leave it at the end of a notebook cell
+    >>> picture = draw(f)  # picture.export("xy.svg"), or leave it at the end of a notebook cell
     >>> "local -3 →" in picture.source
     True
     """
@@ -89,106 +128,33 @@ def draw(v: Value, *, direction: str = "LR", max_nodes: int = 400, digits: int =
         raise DtypeError(f"draw: expected a Value, got {type(v).__name__}.")
     if direction not in SIDES:
         raise ValueError(f"draw: direction={direction!r} is not one of {', '.join(SIDES)}.")
-    digits = whole("draw: digits", digits, least=1)
-    return to_dot(trace(v, max_nodes), direction, digits)
-
-
-def to_dot(circuit: Circuit, direction: str, digits: int) -> Drawing:
-    """The DOT text: nodes v0, v1, ... for values and g2 for the gate that makes v2; edges e0, e1, ... for wires."""
-    drawing = Drawing(
-        "circuit",
-        format="svg",
-        graph_attr={"rankdir": direction, "ordering": "in"} | GRAPH_STYLE,  # a gate's first wire on top
-        node_attr=NODE_STYLE,
-        edge_attr=EDGE_STYLE,
-    )
-    leave, arrive = SIDES[direction]
-    nodes = {node.id: node for node in circuit.nodes}
-    for node in circuit.nodes:
-        drawing.node(node.id, value_label(node, digits), id=node.id)
-        if node.symbol is not None:
-            gate, symbol = gate_of(node.id), shorten(node.symbol) or "?"
-            shape = "circle" if len(symbol) <= 4 else "ellipse"
-            size = "20" if len(symbol) == 1 else "14"
-            drawing.node(gate, f"<{escape(symbol)}>", id=gate, shape=shape, fontsize=size, **GATE_STYLE)
-            drawing.edge(gate, node.id, id=f"w{node.id[1:]}", arrowhead="none", headport=arrive)
-    for wire in circuit.wires:
-        dim = {"color": DIM, "style": "dashed"} if nodes[wire.source].constant else {}
-        drawing.edge(wire.source, gate_of(wire.target), wire_label(wire, digits), id=wire.id, tailport=leave, **dim)
+    if theme not in THEMES:
+        raise ValueError(f"draw: theme={theme!r} is not one of {', '.join(THEMES)}.")
+    digits, max_nodes = whole("draw: digits", digits, least=1), whole("draw: max_nodes", max_nodes, least=1)
+    flags = {"values": values, "grads": grads, "local": local, "heatmaps": heatmaps, "health": health}
+    for name, x in flags.items():
+        flag(f"draw: {name}", x)
+    style = Style(THEMES[theme], direction, digits, **flags)
+    drawing = Drawing("circuit", format="svg", **attributes(style))
+    drawing.circuit, drawing.style = view(v, model, depth, max_nodes), style
+    write_dot(drawing.circuit, style, drawing)
     return drawing
 
 
-def gate_of(value_id: str) -> str:
-    return f"g{value_id[1:]}"
-
-
-def value_label(node: Node, digits: int) -> str:
-    """A small table: the name, and beside it the wire, with the value above and the gradient below."""
-    if node.constant:
-        above, below = font(data_text(node.data, digits), DIM), " "
-    else:
-        above = font(data_text(node.data, digits), GREEN)
-        below = font("no gradient yet" if node.grad is None else gradient_text(node.grad, digits), RED)
-    if isinstance(node.data, tuple):  # several outputs: their gradients stand where each is picked
-        below = " "
-    label = shorten(node.label)
-    name = f'<TD ROWSPAN="2"><B>{escape(label)}</B></TD>' if label else ""
-    return (
-        '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">'
-        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{WIRE}">{above}</TD></TR>'
-        f'<TR><TD BORDER="1" SIDES="T" COLOR="{WIRE}">{below}</TD></TR></TABLE>>'
-    )
-
-
-def wire_label(wire: Wire, digits: int) -> str:
-    """`local -4 → -4`: the gate's local gradient, and what the wire adds to the gradient of its source."""
-    if wire.local is None:
-        return ""
-    local = escape(f" local {data_text(wire.local, digits)}")  # the space keeps it off a wire that runs downwards
-    sent = "" if wire.contribution is None else f" → {font(gradient_text(wire.contribution, digits), RED)}"
-    return f"<{local}{sent}>"
-
-
-def font(text: str, color: str) -> str:
-    return f'<FONT COLOR="{color}">{escape(text)}</FONT>'
-
-
-# ----------------------------------------------------------------------------------------------------- numbers as text
-def data_text(x: Any, digits: int) -> str:
-    """A number, or an array's shape and, if there are few, its numbers."""
-    if isinstance(x, tuple):
-        return "; ".join([data_text(out, digits) for out in x])
-    array = np.asarray(x)
-    few = listing(array, digits) if 0 < array.size <= SMALL else ""
-    return few if array.ndim == 0 else f"{array.shape} {few}".strip()
-
-
-def gradient_text(x: Any, digits: int) -> str:
-    """A number, an array's numbers if there are few, or else its norm."""
-    array = np.asarray(x)
-    return listing(array, digits) if array.size <= SMALL else f"norm {number(np.linalg.norm(array).item(), digits)}"
-
-
-def listing(array: Any, digits: int) -> str:
-    if array.ndim == 0:
-        return number(array.item(), digits)
-    return f"[{', '.join([listing(row, digits) for row in array])}]"
-
-
-def number(x: Any, digits: int) -> str:
-    """So many significant digits; whole numbers below a million in full."""
-    if isinstance(x, (int, float)) and np.isfinite(x):
-        return f"{x:.0f}" if x == round(x) and abs(x) < 1e6 else f"{x:.{digits}g}"
-    return str(x)
-
-
-# ----------------------------------------------------------------------------------------------------- labels are input
-def shorten(label: str) -> str:
-    """A label as one line of visible characters, at most `LONGEST_LABEL` of them."""
-    line = " ".join("".join([" " if unicodedata.category(c)[0] in "CZ" else c for c in label]).split())
-    return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…"
-
-
-def escape(text: str) -> str:
-    r"""Text for an HTML-like label, where Graphviz reads markup and also \N and \G (names) and \\."""
-    return html.escape(text).replace("\\", "\\\\")
+def view(v: Value, model: Any, depth: int | None, max_nodes: int) -> Circuit:
+    """What is drawn: all of the graph, modules as boxes, or the part nearest to `v`."""
+    if depth is not None:
+        depth = whole("draw: depth", depth, least=0)
+        if model is None:
+            raise MinigradError("draw: depth= draws the modules of a model as boxes: give model=, too.")
+    circuit = trace(v, max_nodes if model is None else max(LARGEST, max_nodes), model)
+    if depth is not None:
+        circuit = fold(collapse(circuit, depth))
+    elif model is not None and len(circuit.nodes) > max_nodes:
+        size = len(circuit.nodes)
+        for depth in range(depth_of(circuit), -1, -1):
+            closed = fold(collapse(circuit, depth))
+            if len(closed.nodes) <= max_nodes:
+                said = f"{size:,} values; modules at depth {depth} are drawn as boxes. max_nodes={size} opens them."
+                return replace(closed, note=f"{circuit.note} {said}".strip())
+    return circuit if len(circuit.nodes) <= max_nodes else trace(v, max_nodes, model)

@@ -1,0 +1,48 @@
+"""Which module of a model a value belongs to, and what its parameters are called there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import DtypeError
+from ..nn.module import Module
+from ..nn.summary import headline
+from ..value import Value
+
+__all__ = ["Modules", "chain"]
+
+
+class Modules:
+    """The modules of `model`: their paths, the names of their parameters, and which values they made.
+
+    A gate belongs to the innermost module that was running when it was recorded (`Module.__call__` notes from which
+    creation number to which it ran last); where that is not known, to the module whose parameters it reads.
+    """
+
+    def __init__(self, model: Any = None) -> None:
+        if model is not None and not isinstance(model, Module):
+            raise DtypeError(f"draw: model={model!r:.60} is a {type(model).__name__}, not an nn.Module.")
+        modules = dict(model.named_modules()) if model is not None else {}
+        self.known = {path: headline(module) for path, module in modules.items()}
+        self.names: dict[Value, str] = {}
+        self.owners: dict[Value, str] = {}
+        self.spans = []  # (first, last creation number, path), the outer modules first
+        for path, module in modules.items():
+            for name, parameter in module.named_parameters(path, recurse=False):
+                self.names.setdefault(parameter, name)
+                self.owners.setdefault(parameter, path)
+            if span := vars(module).get("_span"):
+                self.spans.append((*span, path))
+
+    def of(self, value: Value, inputs: tuple[Any, ...]) -> str | None:
+        """The path of the module that `value` belongs to, given the inputs of its gate; None outside of the model."""
+        if value.gate is None:
+            return self.owners.get(value)
+        paths = [path for first, last, path in self.spans if first < value._number < last]
+        paths += [self.owners[x] for x in inputs if isinstance(x, Value) and x in self.owners][:1]
+        return max(paths, key=len, default=None)
+
+
+def chain(path: str, known: dict[str, str]) -> list[str]:
+    """A module and all that it is in, the model first: ["", "layers", "layers.0"]."""
+    return [outer for outer in known if outer in ("", path) or path.startswith(f"{outer}.")]
