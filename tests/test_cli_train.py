@@ -274,6 +274,18 @@ FILES = {  # what is in the file, the options, and what is said
     "id": (b"id,a,y\nq7,2,u\nq8,4,v\n", [], "to leave the column out, --ignore 'id'"),
     "rare": (b"a,b,y\n1,2,u\n3,4,v\n5,6,v\n", [], "x.csv, column 'y': one row only is 'u'"),
     "rare, few": (b"a,b,y\n1,2,u\n3,4,u\n5,6,v\n5,6,v\n", [], "x.csv, column 'y': only 2 of 4 rows are 'u', too few"),
+    "prices": (
+        "a,y\n1,€104.800\n2,€98.500\n3,€77.000\n".encode(),
+        [],
+        "x.csv, column 'y': one row only is '€104.800', too few for some to learn from and some of the share held "
+        "back, 0.2. If this is a quantity, save it as numbers like 1234.5, without marks, and say --task regression.",
+    ),
+    "many classes": (
+        "".join(["a,y\n", *[f"{i},town {i % 100}\n" for i in range(400)]]).encode(),
+        ["--validation", "0.1"],
+        "x.csv, column 'y': only 4 of 400 rows are 'town 0', too few for some to learn from and some of the share held "
+        "back, 0.1. Leave them out, join some of the classes, say --validation with a share nearer to 0.5",
+    ),
     "few": (b"a,y\n1,2.5\n2,3.5\n", [], "x.csv: 2 rows; a regression takes three"),
     "huge": (
         b"a,y\n1e308,2.5\n-1e308,3.5\n1e308,4.5\n1e308,5.5\n-1e308,0.5\n-1e308,0.5\n",

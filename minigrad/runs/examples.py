@@ -110,10 +110,15 @@ def read(settings: Settings, folder: Path) -> Examples:
         counts = np.bincount(table.y)
         rare, n = classes[int(counts.argmin())], counts.min()
         few = "one row only is" if n == 1 else f"only {n} of {len(table.y)} rows are"
+        remedy = (
+            "Leave them out, join some of the classes, say --validation with a share nearer to 0.5, or, if this is a "
+            "quantity, --task regression."
+        )
+        if re.fullmatch(r"\W{0,2}\d[\d.,'’\s]*[.,'’\s€$£%][\d\s€$£%]*", rare):
+            remedy = "If this is a quantity, save it as numbers like 1234.5, without marks, and say --task regression."
         raise DataError(
             f"{path}, column {table.target!r}: {few} {rare!r:.60}, too few for some to learn from and some of the "
-            f"share held back, {settings.validation}. Leave them out, say --validation with one nearer to 0.5, or, "
-            "if this is a quantity, --task regression."
+            f"share held back, {settings.validation}. {remedy}"
         ) from error
     return Examples(*parts, classes, table.feature_names, table.target)
 
