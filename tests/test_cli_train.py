@@ -257,6 +257,18 @@ def test_what_a_predictor_refuses(flowers):
         runs.load("nowhere")
 
 
+def test_the_training_as_it_stands_is_no_model(flowers, capsys):
+    assert train(flowers, "--epochs", "1") == 0
+    capsys.readouterr()
+    assert main(["export", "run/last.npz", "--onnx", "m.onnx"]) == 1
+    model = Path("run/model.npz")
+    said = f"{Path('run/last.npz')} is the training as it stands; the trained model is in {model}"
+    assert capsys.readouterr().err == f"minigrad: {said}.\n"
+    model.unlink()
+    with pytest.raises(errors.CheckpointError, match=f"{re.escape(said)}, once .* minigrad train --resume run"):
+        runs.load("run/last.npz")
+
+
 # ------------------------------------------------------------------------------------------------------------- refusals
 FILES = {  # what is in the file, the options, and what is said
     "missing": (b"a,b,y\n1,2,u\n3,,v\n", [], "x.csv, line 3, column 2 ('b'): a value is missing"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -85,4 +86,9 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     if not file.exists():
         hint = f"; finish the run: minigrad train --resume {path}" if (path / "run.json").exists() else ""
         raise CheckpointError(f"there is no {file}{hint}.")
-    return Predictor(load_file(file))
+    checkpoint = load_file(file)
+    if (path.parent / "run.json").exists() and isinstance(checkpoint, dict) and "architecture" not in checkpoint:
+        model, at = path.with_name("model.npz"), shlex.quote(str(path.parent))
+        hint = "" if model.exists() else f", once it is trained: minigrad train --resume {at}"
+        raise CheckpointError(f"{file} is the training as it stands; the trained model is in {model}{hint}.")
+    return Predictor(checkpoint)
