@@ -38,6 +38,7 @@ def collapse(circuit: Circuit, depth: int) -> Circuit:
     for node in circuit.nodes:
         if node.id in groups:
             members.setdefault(groups[node.id], []).append(node)
+    insides = {path: (path or "the model", *contents(some)) for path, some in members.items()}
     nodes: list[Node] = []
     boxes: dict[str, str] = {}  # module: the first value that it puts out
     for node in circuit.nodes:
@@ -46,9 +47,8 @@ def collapse(circuit: Circuit, depth: int) -> Circuit:
         if node.id in groups and node.symbol is not None:
             box = groups[node.id]
             name = circuit.modules[box]
-            content = (box or "the model", *contents(members[box]))
             above = ([None, *chain(box, circuit.modules)[:-1]])[-1]
-            node = replace(node, gate="module", symbol=name, inside=content, box=boxes.get(box), module=above)
+            node = replace(node, gate="module", symbol=name, inside=insides[box], box=boxes.get(box), module=above)
             boxes.setdefault(box, node.id)
         nodes.append(node)
     wires = []
