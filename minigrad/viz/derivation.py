@@ -78,7 +78,9 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
     missing = found.count - len(found.paths)
     more, tex_more = (f" + … ({how_many(missing)} more paths)", r" + \cdots") if missing > 0 else ("", "")
     in_symbols, in_tex = [" + ".join([c[i] for c in chains]) for i in (0, 1)]
-    out.add(f"{left} = {in_symbols}{more}", f"{tex} &= {in_tex}{tex_more}")
+    one_step = found.count == 1 and len(found.paths[0].steps) == 1  # a single gate: its own line says it all
+    if not one_step:
+        out.add(f"{left} = {in_symbols}{more}", f"{tex} &= {in_tex}{tex_more}")
     written: set[tuple[Value, int]] = set()
     for path in found.paths:
         flow = None
@@ -89,8 +91,8 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
             if (v, wire) not in written:
                 written.add((v, wire))
                 out.add(*one_gate(v, wire, local, flow, names))
-    pad = " " * (len(left) + 1)
-    if all([not shape_of(p.contribution) and factors(p) is not None for p in found.paths]):
+    pad, tex_pad = (left + " ", tex + " ") if one_step else (" " * (len(left) + 1), "")
+    if not one_step and all([not shape_of(p.contribution) and factors(p) is not None for p in found.paths]):
         products = [factors(p) or [] for p in found.paths]
         text = " + ".join([" · ".join([signed(d) for d in p]) or "1" for p in products])
         latex = " + ".join([r" \cdot ".join([plain(signed(d)) for d in p]) or "1" for p in products])
@@ -99,7 +101,7 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
         parts = [shown(p.contribution) for p in found.paths]
         sum_of = " + ".join([f"({p})" if p[0] == "−" else p for p in parts])
         out.add(f"{pad}= {sum_of}{more}", f"&= {text_in(sum_of)}{tex_more}")
-    out.add(f"{pad}= {shown(found.gradient)}", f"&= {text_in(shown(found.gradient))}")
+    out.add(f"{pad}= {shown(found.gradient)}", f"{tex_pad}&= {text_in(shown(found.gradient))}")
     for line in recipes(names, [v for v in found.gates if v is not loss]):
         out.add(line, "")
     return out.finish()
