@@ -190,6 +190,14 @@ def test_what_is_written_is_read(tmp_path):
         ("\n\na,b,c\n\n", {}, "line 3: names of 3 columns, and no row"),
         ("a\n1\n2\n", {}, r"line 1: 1 column\(s\), of which none is left as a feature.*delimiter="),
         ("a,b\n1,0\n2,1\n", {"ignore": ["a"]}, "of which none is left as a feature"),
+        # a line before the names
+        ("sep=,\na,b\n1,0\n2,1\n", {}, r"line 1: 'sep=' is a note for Excel, no name; delete this line\."),
+        ('\n"sep=;"\na;b\n1;0\n2;1\n', {}, "line 2: 'sep=;' is a note for Excel"),
+        ("sep=\t\na\tb\n1\t0\n2\t1\n", {}, "line 1: 'sep=' is a note"),
+        ("Prices\na,b\n1,0\n2,1\n", {}, r"line 1: 1 column.* If line 1 is a title, delete it\."),
+        ("Prices,,\na,b,c\n1,2,0\n2,1,1\n", {}, r"line 1, column 2: it has no name.* If the line is a title, delete"),
+        ("Prices, Sheet\na,b,c\n1,2,0\n", {}, r"line 2, column 3: the row is longer.* If line 1 is a title, delete"),
+        ("a,b,c\n1,2,0\n3,4\n", {}, "2 fields, not 3\\.$"),  # a line in the middle says nothing of the first
         # ragged rows
         ("a,b,c\n1,2,0\n3,4\n", {}, r"line 3, column 3 \('c'\): the row is shorter than the first: 2 fields, not 3"),
         ("a,b,c\n1,2,0\n3,4,5,1\n", {}, r"line 3, column 4: the row is longer than the first: 4 fields, not 3"),

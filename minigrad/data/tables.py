@@ -139,9 +139,10 @@ def names_of(
         if seen.setdefault(name, i) != i:
             raise place.error(line, i, f"column {seen[name] + 1} has the same name; give each its own.")
         if not fields[i] and name not in ignore:
+            title = "" if any(fields[1:]) else " If the line is a title, delete it."
             raise place.error(
                 line, i, f"it has no name ({'one delimiter too many' if i else 'row numbers'}?); name it, or leave it "
-                f"out with ignore=[{name!r}]."
+                f"out with ignore=[{name!r}].{title}"
             )  # fmt: skip
     return names, True
 
@@ -180,8 +181,11 @@ def read_rows(
     header: bool | None,
 ) -> Table:
     line, fields = next(rows, (1, []))
+    start = line
     if not fields:
         raise DataError(f"{path}, line 1: the file is empty.")
+    if re.fullmatch("sep=.?", fields[0].lower()) and not any(fields[1:]):
+        raise DataError(f"{path}, line {line}: {fields[0]!r} is a note for Excel, no name; delete this line.")
     names, named = names_of(path, line, fields, header, ignore)
     place, ignored = Place(path, names), {find(path, line, name, names) for name in ignore}
     goal = choose_target(path, line, target, names, ignored)
@@ -189,7 +193,8 @@ def read_rows(
     if not features:
         raise DataError(
             f"{path}, line {line}: {len(names)} column(s), of which none is left as a feature beside the target "
-            f"{names[goal]!r}. The fields are taken to stand between {delimiter!r}: delimiter= says otherwise."
+            f"{names[goal]!r}. The fields are taken to stand between {delimiter!r}: delimiter= says otherwise. "
+            f"If line {line} is a title, delete it."
         )
     numbers, labels, lines = array("d"), [], array("q")
     first = [] if named else [(line, fields)]
@@ -197,8 +202,9 @@ def read_rows(
         if len(fields) != len(names):
             column = min(len(fields), len(names))
             more = "longer" if len(fields) > len(names) else "shorter"
+            title = "" if lines or more == "shorter" else f" If line {start} is a title, delete it."
             raise place.error(
-                line, column, f"the row is {more} than the first: {len(fields)} fields, not {len(names)}."
+                line, column, f"the row is {more} than the first: {len(fields)} fields, not {len(names)}.{title}"
             )
         cells = [fields[i] for i in features]
         try:
