@@ -304,6 +304,12 @@ FILES = {  # what is in the file, the options, and what is said
         [],
         "too large for a variance",
     ),
+    "one huge": (
+        b"a,b,y\n1,2,u\n\n3,-1e300,v\n" + 5 * b"1,2,u\n3,4,v\n",
+        ["--ignore", "a"],
+        "x.csv, line 4, column 'b': -1e+300 is too large for a variance; correct it",
+    ),
+    "one huge target": (b"a,y\n1,2.5\n3,1e200\n5,2\n", [], "x.csv, line 3, column 'y': 1e+200 is too large"),
 }
 
 
@@ -332,7 +338,7 @@ def test_a_file_too_large_is_refused_before_it_is_read(flowers, capsys, monkeypa
     ("words", "says"),
     [
         (["digts"], "there is no file and no set 'digts'; did you mean digits?"),
-        (["nowhere.csv"], "nowhere.csv"),
+        (["nowhere.csv"], "minigrad: nowhere.csv: there is no such file in "),
         ([], "train: on what?"),
         (["digits", "--target", "y"], "digits: --target is for CSV files"),
         (

@@ -35,6 +35,7 @@ def check_flowers(table):
     assert table.y.dtype == np.int64
     assert table.class_names == ("setosa", "virginica")
     assert table.task == "classification"
+    assert len(table.lines) == 4
 
 
 def test_a_table(read):
@@ -295,6 +296,11 @@ def test_names_that_look_like_missing_values(read, text):
 
 def test_row_numbers_can_be_left_out(read):
     assert read(",a,b\n0,1.5,0\n1,2.5,1\n", ignore=["column 1"]).feature_names == ("a",)
+
+
+def test_lines_are_those_of_the_file(read):
+    assert list(read('a,b\n\n1,"x\ny"\n2,z\n').lines) == [3, 5]
+    assert list(read("1,x\n2,y\n").lines) == [1, 2]
 
 
 def test_wrong_arguments(read):

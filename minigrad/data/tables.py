@@ -47,7 +47,7 @@ class Table:
     """What a CSV file holds: numbers `X` (n, d), and for each row what is to be predicted, `y` (n,).
 
     For classification y is 0, 1, ..., and `class_names[y]` is what stands in the file; for regression y are floats and
-    there are no class names.
+    there are no class names.  `lines` (n,) are the lines of the file in which the rows begin.
     """
 
     X: npt.NDArray[np.float64]
@@ -55,6 +55,7 @@ class Table:
     feature_names: tuple[str, ...]
     target: str
     class_names: tuple[str, ...] = ()
+    lines: Sequence[int] = ()
 
     @property
     def task(self) -> str:
@@ -229,7 +230,7 @@ def read_rows(
                 "columns? Say header=True if they are, header=False if not."
             )  # fmt: skip
     X = np.frombuffer(numbers).reshape(len(labels), len(features))
-    return Table(X, y, tuple([names[i] for i in features]), names[goal], class_names)
+    return Table(X, y, tuple([names[i] for i in features]), names[goal], class_names, lines)
 
 
 def is_missing(text: str) -> bool:

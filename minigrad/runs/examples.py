@@ -17,6 +17,7 @@ from .settings import Settings
 
 __all__ = ["SETS", "Examples", "read"]
 
+LARGEST = 1e150  # the squares of larger numbers, added up, are infinite
 TEN = tuple("0123456789")
 
 
@@ -89,7 +90,9 @@ def read(settings: Settings, folder: Path) -> Examples:
         classes = tuple(map(str, range(int(y.max()) + 1)))
         return Examples(*held_back(X, y, settings.validation), classes, ("x₁", "x₂"), "class")
     path = folder / name
-    if not path.exists() and not path.suffix:
+    if not path.exists() and path.suffix:
+        raise DataError(f"{path}: there is no such file in {path.absolute().parent}.")
+    if not path.exists():
         several = [*SETS, *POINTS]
         close = difflib.get_close_matches(name, several, n=1)
         guess = f"did you mean {close[0]}? Sets are" if close else "sets are"
@@ -102,6 +105,13 @@ def read(settings: Settings, folder: Path) -> Examples:
     except DataError as error:
         raise DataError(as_options(str(error))) from error
     classes = table.class_names
+    for column, values in zip((*table.feature_names, table.target), (*table.X.T, table.y), strict=True):
+        if (large := np.abs(values)).max() > LARGEST:
+            line, value = table.lines[int(large.argmax())], values[large.argmax()]
+            raise DataError(
+                f"{path}, line {line}, column {column!r}: {value:g} is too large for a variance; correct it, leave the "
+                "row out, or divide the column."
+            )
     if not classes and len(table.y) < 3:
         raise DataError(f"{path}: {len(table.y)} rows; a regression takes three.")
     try:
