@@ -10,6 +10,8 @@ report.html     the page
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,10 +41,15 @@ def new_folder(path: Path, settings: Settings) -> Iterator[None]:
         raise CheckpointError(f"{path} {what}, and is no run: say --out with another folder.")
     made = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
+    draft = path / f".run.json.{secrets.token_hex(4)}.tmp"
     try:
-        with open(path / "run.json", "x") as file:  # of two processes at once, one
-            said = asdict(settings)
-            json.dump({"settings": said, "from": str(Path.cwd()), "checksum": checksum(said)}, file, indent=1)
+        said = asdict(settings)
+        written = {"settings": said, "from": str(Path.cwd()), "checksum": checksum(said)}
+        try:
+            draft.write_text(json.dumps(written, indent=1))
+            os.link(draft, path / "run.json")  # all of it at once, and of two processes one
+        finally:
+            draft.unlink(missing_ok=True)
     except FileExistsError:
         raise CheckpointError(f"{path} is in use: another process begins a run there.") from None
     except OSError:
