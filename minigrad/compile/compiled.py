@@ -88,24 +88,20 @@ class Compiled:
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
         self.entries: dict[Any, list[Entry]] = {}
-        self.latest: Entry | None = None  # if plain arrays are all that it takes
+        self.latest: Entry | None = None  # if plain arrays are all that it takes,
+        self.latest_key: Any = None  # and its key, which need not be made again
         update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if type(recording.get()) is not bool:
             return self.f(*args, **kwargs)  # watched, or recorded by somebody else
-        if (entry := self.latest) is not None and not kwargs and entry.takes(args) and entry.fits():
-            with np.errstate(all="ignore"):
-                try:
-                    return entry.run(args)
-                except Changed:
-                    pass
-                except (ArithmeticError, ValueError):  # from Python's floats: nothing has been changed yet
-                    return self.f(*args)
-        if any([isinstance(x, Value) for x in tree_leaves([args, kwargs])]):
-            return self.f(*args, **kwargs)  # differentiated
         arguments: list[Any] = []
-        key = key_of([args, kwargs], arguments)
+        if (latest := self.latest) is not None and not kwargs and latest.takes(args):
+            key, arguments = self.latest_key, list(args)
+        elif any([isinstance(x, Value) for x in tree_leaves([args, kwargs])]):
+            return self.f(*args, **kwargs)  # differentiated
+        else:
+            key = key_of([args, kwargs], arguments)
         with np.errstate(all="ignore"):
             for entry in self.entries.get(key, ()):
                 if entry.fits():
@@ -113,7 +109,7 @@ class Compiled:
                         return entry.run(arguments)
                     except Changed:
                         continue
-                    except (ArithmeticError, ValueError):
+                    except (ArithmeticError, ValueError):  # from Python's floats: nothing has been changed yet
                         return self.f(*args, **kwargs)
         return self._record(key, args, kwargs)
 
@@ -142,7 +138,7 @@ class Compiled:
         self.entries.setdefault(key, []).append(entry)
         if not kwargs and all([isinstance(x, Wire) and x.shape for x in args]):
             entry.kinds = [(x.shape, x._raw.dtype) for x in args]
-            self.latest = entry
+            self.latest, self.latest_key = entry, key
         return tree_map(
             lambda x: wrap(np.array(x._raw) if np.ndim(x._raw) else x._raw) if isinstance(x, Value) else x, out
         )

@@ -259,9 +259,10 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to zeros)."""
+        recorded = is_recorder(mode := recording.get())
         for group in self.param_groups:
             for p in group["params"]:
-                if is_recorder(mode := recording.get()):
+                if recorded:
                     mode.clear(p)
                 if set_to_none or p.grad is None:
                     p.grad = None
