@@ -47,6 +47,19 @@ def uninterrupted(tmp_path_factory):
     return history, interrupted_training.outcome(arguments), (folder / "log.jsonl").read_text()
 
 
+def undisturbed_and_resumed(parts, path, after):
+    """What took part in a training, and in one that was stopped after some steps and resumed from `path`."""
+    whole = parts()
+    train.fit(**whole)
+    stopped = train.steps(**parts())
+    for _ in range(after):
+        next(stopped)
+    train.save_run(path, stopped)
+    again = parts()
+    train.fit(**again, resume=path)
+    return whole, again
+
+
 def same(a, b):
     """Equal to the bit, structure and all."""
     if isinstance(a, dict):
@@ -150,14 +163,7 @@ def test_every_kind_of_generator_is_saved(tmp_path, kind):
         rng = np.random.RandomState(5) if kind == "old" else np.random.Generator(kind(5))
         return small(data=data.DataLoader(*blobs(), batch_size=16, shuffle=True, rng=rng))
 
-    whole = parts()
-    train.fit(**whole)
-    run = train.steps(**parts())
-    for _ in range(5):
-        next(run)
-    train.save_run(tmp_path / "a.npz", run)
-    again = parts()
-    train.fit(**again, resume=tmp_path / "a.npz")
+    whole, again = undisturbed_and_resumed(parts, tmp_path / "a.npz", after=5)
     assert same(whole["model"].state_dict(), again["model"].state_dict())
 
 
@@ -209,14 +215,7 @@ def test_a_generator_that_the_loader_shares_with_dropout(tmp_path):
         model = nn.Sequential(nn.Linear(2, 8, rng=0), nn.Dropout(0.5, rng=rng), nn.Linear(8, 2, rng=0))
         return small(model=model, data=data.DataLoader(*blobs(), batch_size=16, shuffle=True, rng=rng))
 
-    whole = parts()
-    train.fit(**whole)
-    run = train.steps(**parts())
-    for _ in range(4):
-        next(run)
-    train.save_run(tmp_path / "a.npz", run)
-    again = parts()
-    train.fit(**again, resume=tmp_path / "a.npz")
+    whole, again = undisturbed_and_resumed(parts, tmp_path / "a.npz", after=4)
     assert same(whole["model"].state_dict(), again["model"].state_dict())
     apart = parts()
     apart["data"].rng = np.random.default_rng(0)
