@@ -8,8 +8,11 @@ from ..tree import tree_leaves, tree_map
 from ..value import Value
 from .program import Builder, Line, Program, lower, take_at
 from .recording import Effect, Gradient, Guard, Recorder, drawn, read
+from .straight import Block, inputs_of, is_scalar
 
 __all__ = ["build"]
+
+LONG = 100  # from so many scalar gates on they are taken together in blocks
 
 
 def build(recorder: Recorder, arguments: dict[Value, int], out: Any) -> Program:
@@ -28,13 +31,19 @@ class Build:
         self.builder = Builder()
         self.line_for: dict[Value, Any] = {}
         self.inputs: dict[Any, Line] = {}
+        self.scalars: set[Value] = set()  # gates on single numbers, where there are many
+        self.blocks: list[Block] = []  # they go into the last one,
+        self.open = False  # as long as nobody else asks for a result of it
         self.stored: dict[Value, Any] = {}  # gradients that the leaves don't have yet
         self.steps = [e.at for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None]
         for x, i in arguments.items():
             self.input("argument", i, x._raw, x.label)
 
     def program(self, out: Any) -> Program:
-        made = [*reachable(self.recorder, out), *self.recorder.events]
+        gates = reachable(self.recorder, out)
+        scalars = [node for node in gates if is_scalar(node) and all(map(is_scalar, inputs_of(node)[0]))]
+        self.scalars = set(scalars) if len(scalars) >= LONG else set()
+        made = [*gates, *self.recorder.events]
         for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
             if isinstance(each, Value):
                 self.gate(each)
@@ -43,6 +52,8 @@ class Build:
         self.store_gradients()
         outputs = tree_map(lambda x: self.line(x, float("inf")), out)
         lines = decided_first(self.builder.lines)
+        for block in self.blocks:
+            block.forget()
         return Program(list(self.inputs.values()), lines, outputs, self.recorder.vectors)
 
     def event(self, event: Guard | Gradient | Effect) -> None:
@@ -71,6 +82,9 @@ class Build:
         """The lines of one gate."""
         gate, at, recorder = node.gate, node._number, self.recorder
         assert gate is not None
+        if node in self.scalars:
+            self.scalar(node)
+            return
         if gate is read:
             self.line_for[node] = self.leaf(node._saved[0][0], node._raw, at)
             return
@@ -78,21 +92,38 @@ class Build:
             self.builder.lines.append(Line(node._saved[1][1], (), {}, node._raw, "draw"))
             self.line_for[node] = self.builder.lines[-1]
             return
-        args, params = node.inputs, {}
-        if node._saved is not None:
-            wires, (_, *raws), params = node._saved
-            args = (*[w if isinstance(w, Value) else r for w, r in zip(wires, raws, strict=False)], *raws[len(wires) :])
-        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in (args, params))
+        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in inputs_of(node))
         self.builder.comment = recorder.lines.get(node, "")
-        self.builder.backward = any([start < at < end for start, end in recorder.passes])
+        self.builder.backward = self.is_backward(at)
         self.line_for[node] = line = lower(self.builder, gate, args, params, node._raw)
         if isinstance(line, Line) and line.kind != "input":
             line.name = line.name or name_of(node, recorder)
+
+    def scalar(self, node: Value) -> None:
+        """A step of the block that is open."""
+        at = node._number
+        if not self.open:
+            self.blocks.append(Block(len(self.blocks), self.recorder.gradient_of))
+            self.open = True
+        given, params = inputs_of(node)
+        block = self.blocks[-1]
+        refs = tuple([block.ref(x, lambda x: self.line(x, at)) for x in given])
+        block.add(node, refs, params, self.is_backward(at))
+
+    def is_backward(self, at: float) -> bool:
+        return any([start < at < end for start, end in self.recorder.passes])
 
     def line(self, x: Any, at: float) -> Any:
         """The line that makes a value, or the number that it always is."""
         if not isinstance(x, Value):
             return x
+        if x not in self.line_for and x in self.scalars:
+            (block,) = [block for block in self.blocks if x in block]
+            if self.open and block is self.blocks[-1]:
+                block.close()
+                self.builder.lines.append(block.line)
+                self.open = False
+            self.line_for[x] = block.value(x, self.builder.lines)
         if x not in self.line_for:
             if x in self.recorder.places:  # a scalar that was made part of an array
                 array, i = self.recorder.places[x]
@@ -151,9 +182,5 @@ def reachable(recorder: Recorder, out: Any) -> list[Value]:
         if node in seen or node.gate is None:
             continue
         seen.add(node)
-        if node._saved is None:
-            stack += node.inputs
-        else:
-            wires, (_, *raws), params = node._saved
-            stack += tree_leaves([wires, raws[len(wires) :], params])
+        stack += node.inputs if node._saved is None else tree_leaves(inputs_of(node))
     return list(seen)

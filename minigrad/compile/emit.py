@@ -13,6 +13,7 @@ from .memory import owns_memory, plan
 from .passes import add_in_place
 from .program import Line, Program
 from .rules import put_plain
+from .straight import Block, pick
 from .text import Writer
 
 __all__ = ["Changed", "Emitted", "emit"]
@@ -27,11 +28,12 @@ class Changed(Exception):
 class Emitted:
     """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
 
-    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int]) -> None:
-        self.source, self.namespace = source, {**namespace, "Changed": Changed}
+    def __init__(self, functions: list[str], namespace: dict[str, Any], buffers: list[int]) -> None:
+        self.source, self.namespace = "\n\n".join(functions), {**namespace, "Changed": Changed}
         self.buffers = buffers  # their sizes in bytes
         with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
-            exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
+            for function in functions:
+                exec(builtins.compile(function, "<minigrad program>", "exec"), self.namespace)
         self.function = self.namespace["run"]
 
 
@@ -47,9 +49,10 @@ class Emitter:
         merge_names_of_sums(program)
         self.program = program
         self.body: list[str] = []
+        self.parts: list[str] = []  # functions that it calls
         final = [i for i, line in enumerate(program) if line.kind in ("step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
-        self.w = Writer(may_raise=not any([line.kind in ("call", "view") for line in rest]))
+        self.w = Writer(may_raise=not any([line.kind in ("call", "view") and line.call is not pick for line in rest]))
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
@@ -64,6 +67,12 @@ class Emitter:
         # a scalar beside float32 arrays must be a Python float, which upcasts nothing
         narrow = [line for line in program if line.dtype == np.float32]
         self.as_floats = {x for line in narrow for x in line.inputs if type(x.value) is float}
+        self.picked: dict[Line, list[int]] = {}  # the results of a block that are used
+        for line in program:
+            if isinstance(line.call, Block):
+                self.as_floats.update(line.inputs)
+            elif line.call is pick:
+                self.picked.setdefault(line.args[0], []).append(line.args[1])
 
     def emitted(self) -> Emitted:
         arguments = self.inputs()
@@ -81,7 +90,7 @@ class Emitter:
         body = [f"    {statement}" if statement else "" for statement in self.body]
         lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
         sizes = [self.plan.sizes[i] for i in self.memory]
-        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes)
+        return Emitted([*self.parts, "\n".join(lines) + "\n"], self.w.namespace, sizes)
 
     def inputs(self) -> list[str]:
         """The names of the arguments; what else comes from outside is read first."""
@@ -118,6 +127,12 @@ class Emitter:
             self.body += self.gradient(line)
         elif line.call is add_in_place:
             self.add_in_place(line)
+        elif isinstance(line.call, Block):
+            functions, statements = line.call.write(w, line.args, self.picked.get(line, []))
+            self.parts += functions
+            self.body += statements
+        elif line.call is pick:
+            w.names[line] = line.args[0].call.names[line.args[1]]
         elif owns_memory(line) and line not in self.fresh:
             self.make_room(line)
             *most, last = w.into(line)

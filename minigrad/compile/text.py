@@ -15,7 +15,7 @@ from .rules import put_plain
 
 __all__ = ["Writer"]
 
-RESERVED = ("np", "math", "run", "Changed", "float", "zip", "leaf", "slope")
+RESERVED = ("np", "math", "run", "Changed", "float", "abs", "zip", "leaf", "slope")
 OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 # Python's own functions of one number, which take a quarter of the time.  Where they raise, the call is made eagerly.
 MATH = (
