@@ -7,8 +7,8 @@ from typing import Any
 from ..tree import tree_leaves, tree_map
 from ..value import Value
 from .program import Builder, Line, Program, lower, take_at
-from .recording import Effect, Gradient, Guard, Recorder, drawn, read
-from .straight import Block, inputs_of, is_scalar
+from .recording import Effect, Gradient, Guard, Recorder, drawn, given_to, read
+from .straight import Block, is_scalar
 
 __all__ = ["build"]
 
@@ -40,9 +40,8 @@ class Build:
             self.input("argument", i, x._raw, x.label)
 
     def program(self, out: Any) -> Program:
-        gates = reachable(self.recorder, out)
-        scalars = [node for node in gates if is_scalar(node) and all(map(is_scalar, inputs_of(node)[0]))]
-        self.scalars = set(scalars) if len(scalars) >= LONG else set()
+        gates, scalars = reachable(self.recorder, out)
+        self.scalars = scalars if len(scalars) >= LONG else set()
         made = [*gates, *self.recorder.events]
         for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
             if isinstance(each, Value):
@@ -92,7 +91,7 @@ class Build:
             self.builder.lines.append(Line(node._saved[1][1], (), {}, node._raw, "draw"))
             self.line_for[node] = self.builder.lines[-1]
             return
-        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in inputs_of(node))
+        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in given_to(node))
         self.builder.comment = recorder.lines.get(node, "")
         self.builder.backward = self.is_backward(at)
         self.line_for[node] = line = lower(self.builder, gate, args, params, node._raw)
@@ -101,17 +100,21 @@ class Build:
 
     def scalar(self, node: Value) -> None:
         """A step of the block that is open."""
-        at = node._number
         if not self.open:
             self.blocks.append(Block(len(self.blocks), self.recorder.gradient_of))
             self.open = True
-        given, params = inputs_of(node)
-        block = self.blocks[-1]
-        refs = tuple([block.ref(x, lambda x: self.line(x, at)) for x in given])
-        block.add(node, refs, params, self.is_backward(at))
+        block, at, (given, params) = self.blocks[-1], node._number, given_to(node)
+        refs = [
+            ref if isinstance(x, Value) and (ref := block.refs.get(x)) is not None else block.outside(self.line(x, at))
+            for x in given
+        ]
+        block.add(node, tuple(refs), params, self.is_backward(at))
 
     def is_backward(self, at: float) -> bool:
-        return any([start < at < end for start, end in self.recorder.passes])
+        for start, end in self.recorder.passes:
+            if start < at < end:
+                return True
+        return False
 
     def line(self, x: Any, at: float) -> Any:
         """The line that makes a value, or the number that it always is."""
@@ -168,12 +171,13 @@ def name_of(node: Value, recorder: Recorder) -> str:
     return "d_" * (of is not None) + (x.label or (x.gate.name if x.gate is not None else "leaf"))
 
 
-def reachable(recorder: Recorder, out: Any) -> list[Value]:
-    """The gates behind what the program is to compute, in no order."""
+def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], set[Value]]:
+    """The gates behind what the program is to compute, in no order; and those of them that are on scalars alone."""
     stack = tree_leaves(out)
     for event in recorder.events:
         stack += tree_leaves(event.args) if isinstance(event, Effect) else [event.wire]
     seen: set[Value] = set()
+    scalars: set[Value] = set()
     while stack:
         node = stack.pop()
         if not isinstance(node, Value):
@@ -182,5 +186,11 @@ def reachable(recorder: Recorder, out: Any) -> list[Value]:
         if node in seen or node.gate is None:
             continue
         seen.add(node)
-        stack += node.inputs if node._saved is None else tree_leaves(inputs_of(node))
-    return list(seen)
+        given, params = given_to(node)
+        beside = [x for x in tree_leaves(params) if isinstance(x, Value)] if params else []
+        if is_scalar(node) and all(map(is_scalar, given)) and not beside:
+            scalars.add(node)
+            stack += given
+        else:
+            stack += tree_leaves(given) + beside
+    return list(seen), scalars

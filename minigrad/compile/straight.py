@@ -19,7 +19,7 @@ from ..value import Gate, Value
 from .program import Line
 from .text import Writer
 
-__all__ = ["Block", "inputs_of", "is_scalar", "pick"]
+__all__ = ["Block", "is_scalar", "pick"]
 
 PART = 10_000  # so many steps make a function of their own: Python compiles a longer one slowly, and in much memory
 NEAR, SHORT = 30, 60  # a result is written into its only use, if that is so many steps later and the text so short
@@ -125,16 +125,10 @@ TRUTHS = {"True": True, "False": False}
 # --------------------------------------------------------------------------------------------------------------- block
 def is_scalar(x: Any) -> bool:
     """Whether it is, or holds, one number or truth value of Python."""
-    return type(x._raw if isinstance(x, Value) else x) in (float, bool, np.bool_, int)
+    return type(x._raw if isinstance(x, Value) else x) in SCALARS
 
 
-def inputs_of(node: Value) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What a recorded gate is given, `Value`s and raw, and its parameters."""
-    if node._saved is None:
-        return node.inputs, {}
-    wires, (_, *raws), params = node._saved
-    given = [w if isinstance(w, Value) else raw for w, raw in zip(wires, raws, strict=False)]
-    return (*given, *raws[len(wires) :]), params
+SCALARS = frozenset((float, bool, np.bool_, int))
 
 
 def pick(block: Any, step: int) -> Any:
@@ -187,15 +181,9 @@ class Block:
             lines.append(self.picks[ref])
         return self.picks[ref]
 
-    def ref(self, x: Any, line: Callable[[Any], Any]) -> Any:
-        """What stands for an input; `line` says what an input from outside is to the program."""
-        if isinstance(x, Value):
-            if (ref := self.refs.get(x)) is not None:
-                return ref
-            x = line(x)
-            if isinstance(x, Line):
-                return self.inputs.setdefault(x, -1 - len(self.inputs))
-        return text_of(x)
+    def outside(self, x: Any) -> Any:
+        """What stands for an input that is not a result of ours."""
+        return self.inputs.setdefault(x, -1 - len(self.inputs)) if isinstance(x, Line) else text_of(x)
 
     def add(self, node: Value, inputs: tuple[Any, ...], params: dict[str, Any], backward: bool) -> None:
         """A gate; nothing, if its result is there already."""
