@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..tree import tree_leaves, tree_map
 from ..value import Value
 from .program import Builder, Line, Program, lower, take_at
@@ -31,7 +33,7 @@ class Build:
         self.builder = Builder()
         self.line_for: dict[Value, Any] = {}
         self.inputs: dict[Any, Line] = {}
-        self.scalars: set[Value] = set()  # gates on single numbers, where there are many
+        self.scalars: dict[Value, Any] = {}  # gates on single numbers, if there are many; and what they are given
         self.blocks: list[Block] = []  # they go into the last one,
         self.open = False  # as long as nobody else asks for a result of it
         self.stored: dict[Value, Any] = {}  # gradients that the leaves don't have yet
@@ -41,7 +43,7 @@ class Build:
 
     def program(self, out: Any) -> Program:
         gates, scalars = reachable(self.recorder, out)
-        self.scalars = scalars if len(scalars) >= LONG else set()
+        self.scalars = scalars if len(scalars) >= LONG else {}
         made = [*gates, *self.recorder.events]
         for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
             if isinstance(each, Value):
@@ -66,6 +68,7 @@ class Build:
         elif event.optimizer is not None or event.gradients:
             self.store_gradients()
             self.builder.may_decide = False
+            self.line_for = {x: line for x, line in self.line_for.items() if x.gate is not None or x in self.arguments}
             lines.append(Line(event.optimizer or event.action, (), {}, None, "step" if event.optimizer else "clip"))
         else:
             args = tuple([self.line(x, event.at) for x in event.args])
@@ -103,7 +106,7 @@ class Build:
         if not self.open:
             self.blocks.append(Block(len(self.blocks), self.recorder.gradient_of))
             self.open = True
-        block, at, (given, params) = self.blocks[-1], node._number, given_to(node)
+        block, at, (given, params) = self.blocks[-1], node._number, self.scalars[node]
         refs = [
             ref if isinstance(x, Value) and (ref := block.refs.get(x)) is not None else block.outside(self.line(x, at))
             for x in given
@@ -111,10 +114,7 @@ class Build:
         block.add(node, tuple(refs), params, self.is_backward(at))
 
     def is_backward(self, at: float) -> bool:
-        for start, end in self.recorder.passes:
-            if start < at < end:
-                return True
-        return False
+        return any([start < at < end for start, end in self.recorder.passes])
 
     def line(self, x: Any, at: float) -> Any:
         """The line that makes a value, or the number that it always is."""
@@ -142,15 +142,24 @@ class Build:
             return self.inputs["argument", self.arguments[x]]
         if x in self.recorder.grad_inputs:
             return self.input("grad", self.recorder.grad_inputs[x], x._raw, "")
-        if x in self.recorder.vectors:
-            return self.input("vector", x, x._raw, x.label)
-        if not self.recorder.captured(x):
+        many = self.recorder.vectors.get(x)
+        if many is None and not self.recorder.captured(x):
             return x._raw  # made by the function itself
-        after = sum([step < at for step in self.steps])  # a step changes what is read
-        return self.input("leaf", x, value, x.label, after)
+        if any([step < at for step in self.steps]):
+            return self.read_now(x, many, value)
+        return self.input("leaf" if many is None else "vector", x, value, x.label)
 
-    def input(self, kind: str, source: Any, value: Any, name: str, *more: Any) -> Line:
-        key = (kind, source, *more)
+    def read_now(self, x: Value, many: list[Value] | None, value: Any) -> Line:
+        """The numbers of a leaf, or of many, at this point of the program: an optimiser's step has changed them."""
+
+        def read_now() -> Any:
+            return x._raw if many is None else np.array([leaf._raw for leaf in many])
+
+        self.builder.lines.append(Line(read_now, (), {}, value, "draw"))
+        return self.builder.lines[-1]
+
+    def input(self, kind: str, source: Any, value: Any, name: str) -> Line:
+        key = (kind, source)
         if key not in self.inputs:
             self.inputs[key] = Line(None, (key,), {}, value, "input")
             self.inputs[key].name = name
@@ -171,13 +180,13 @@ def name_of(node: Value, recorder: Recorder) -> str:
     return "d_" * (of is not None) + (x.label or (x.gate.name if x.gate is not None else "leaf"))
 
 
-def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], set[Value]]:
-    """The gates behind what the program is to compute, in no order; and those of them that are on scalars alone."""
+def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], dict[Value, Any]]:
+    """The gates behind what the program is to compute, in no order; and what those on scalars alone are given."""
     stack = tree_leaves(out)
     for event in recorder.events:
         stack += tree_leaves(event.args) if isinstance(event, Effect) else [event.wire]
     seen: set[Value] = set()
-    scalars: set[Value] = set()
+    scalars: dict[Value, Any] = {}
     while stack:
         node = stack.pop()
         if not isinstance(node, Value):
@@ -187,9 +196,9 @@ def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], set[Value]]:
             continue
         seen.add(node)
         given, params = given_to(node)
-        beside = [x for x in tree_leaves(params) if isinstance(x, Value)] if params else []
+        beside = [x for x in tree_leaves(params) if isinstance(x, (Value, np.ndarray))] if params else []
         if is_scalar(node) and all(map(is_scalar, given)) and not beside:
-            scalars.add(node)
+            scalars[node] = given, params
             stack += given
         else:
             stack += tree_leaves(given) + beside

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import update_wrapper
 from operator import attrgetter
 from typing import Any
@@ -75,11 +77,28 @@ class Entry:
         return tree_map(lambda _: wrap(next(flat)), self.structure)
 
 
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """A recording makes objects by the hundred thousand, and no garbage: Python would look for some again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def wrap(x: Any) -> Any:
     """A result as the caller gets it: numbers as a `Value` without a gradient; masks, places and counts raw."""
     if x is None or np.asarray(x).dtype not in FLOATS:
         return tidy(x)
     return Value(x if isinstance(x, np.ndarray) else float(x), requires_grad=False)
+
+
+def freed(x: Any) -> Any:
+    """A result of the function itself as the caller gets it, without its graph."""
+    return wrap(np.array(x._raw) if np.ndim(x._raw) else x._raw) if isinstance(x, Value) else x
 
 
 class Compiled:
@@ -110,8 +129,17 @@ class Compiled:
                     except Changed:
                         continue
                     except (ArithmeticError, ValueError):  # from Python's floats: nothing has been changed yet
-                        return self.f(*args, **kwargs)
-        return self._record(key, args, kwargs)
+                        return self._eagerly(args, kwargs)
+        with collector_paused():
+            return self._record(key, args, kwargs)
+
+    def _eagerly(self, args: Any, kwargs: Any) -> Any:
+        """The function itself: it gets `Value`s, as it does when it is recorded."""
+        args, kwargs = (
+            tree_map(lambda x: Value(x, requires_grad=False) if is_array(x) and np.asarray(x).dtype in FLOATS else x, t)
+            for t in (args, kwargs)
+        )
+        return tree_map(freed, self.f(*args, **kwargs))
 
     def _record(self, key: Any, args: Any, kwargs: Any) -> Any:
         recorder = Recorder()
@@ -139,9 +167,7 @@ class Compiled:
         if not kwargs and all([isinstance(x, Wire) and x.shape for x in args]):
             entry.kinds = [(x.shape, x._raw.dtype) for x in args]
             self.latest, self.latest_key = entry, key
-        return tree_map(
-            lambda x: wrap(np.array(x._raw) if np.ndim(x._raw) else x._raw) if isinstance(x, Value) else x, out
-        )
+        return tree_map(freed, out)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.f, '__name__', self.f)!s}>"

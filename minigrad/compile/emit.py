@@ -50,7 +50,7 @@ class Emitter:
         self.program = program
         self.body: list[str] = []
         self.parts: list[str] = []  # functions that it calls
-        final = [i for i, line in enumerate(program) if line.kind in ("step", "clip", "effect")]
+        final = [i for i, line in enumerate(program) if line.kind in ("draw", "step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
         self.w = Writer(may_raise=not any([line.kind in ("call", "view") and line.call is not pick for line in rest]))
         self.homes = self.gradient_homes()
@@ -70,7 +70,7 @@ class Emitter:
         self.picked: dict[Line, list[int]] = {}  # the results of a block that are used
         for line in program:
             if isinstance(line.call, Block):
-                self.as_floats.update(line.inputs)
+                self.as_floats.update([x for x in line.inputs if type(x.value) is float])
             elif line.call is pick:
                 self.picked.setdefault(line.args[0], []).append(line.args[1])
 
@@ -164,9 +164,12 @@ class Emitter:
     def add_in_place(self, line: Line) -> None:
         w, (whole, index, y) = self.w, line.args
         w.names[line] = name = w.name(whole)
+        self.fixed.add(line)
+        if not np.shape(line.value[index]):
+            self.body.append(f"{name}[{w.index(index)}] += {w.text(y)}")
+            return
         part = w.unique(f"{name}_part")
         w.setup.append(f"{part} = {name}[{w.index(index)}]")
-        self.fixed.add(line)
         self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
 
     def returned(self, x: Any) -> str:

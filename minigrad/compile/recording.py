@@ -425,7 +425,8 @@ def as_type(x: Any, dtype: Any) -> Any:
 def given_to(node: Value) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What a recorded gate was given, `Value`s and raw, and its parameters."""
     if node._saved is None:  # a scalar gate
-        return (node._a,) if node.gate.arity == 1 else (node._a, node._b) if node.gate.arity == 2 else node.inputs, {}
+        n = node.gate.arity  # type: ignore[union-attr]
+        return (node._a,) if n == 1 else (node._a, node._b) if n == 2 else node.inputs, {}
     wires, (_, *raws), params = node._saved
     given = [w if isinstance(w, Value) else raw for w, raw in zip(wires, raws, strict=False)]
     return (*given, *raws[len(wires) :]), params
@@ -442,10 +443,8 @@ def single_numbers(gate: Gate, inputs: tuple[Any, ...]) -> list[Any]:
     if not known or not {float, bool}.issuperset(map(type, numbers)):
         return []
     masks = [i for i, x in enumerate(numbers) if type(x) is bool]
-    if gate.differentiable:
-        fits = masks == gate.plain
-    else:  # comparisons of floats, and & | ^ ~ of truth values
-        fits = not masks if gate.catalogued else len(masks) == len(inputs)
+    operates = not gate.differentiable and not gate.catalogued  # & | ^ ~
+    fits = len(masks) == len(inputs) if operates else masks == gate.plain
     return numbers if fits and any([isinstance(x, Value) for x in inputs]) else []
 
 

@@ -8,8 +8,6 @@ call is made again eagerly; where something has been changed already, so that it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +19,7 @@ from .text import Writer
 
 __all__ = ["Block", "is_scalar", "pick"]
 
-PART = 10_000  # so many steps make a function of their own: Python compiles a longer one slowly, and in much memory
+PART = 5_000  # so many steps make a function of their own: Python compiles a longer one slowly, and in much memory
 NEAR, SHORT = 30, 60  # a result is written into its only use, if that is so many steps later and the text so short
 HEADINGS = {False: "# forward", True: "# backward: from the newest gate to the oldest, upstream times local"}
 
@@ -30,7 +28,7 @@ CONDITIONAL, LOGIC, COMPARISON, SUM, PRODUCT, ATOM = range(6)  # how tightly an 
 
 
 class Spelling:
-    """A gate as an expression of its inputs {0}, {1}, ...; {f} is `function`.
+    """A gate as an expression of its inputs {0}, {1}, ...; {f} is `function`, {all} all inputs.
 
     It binds as tightly as `level`; an input must bind as tightly as `inner`, the second one more: a - (b - c).  An
     input that is written `twice` must be a name.
@@ -53,6 +51,8 @@ SPELLINGS = {
     "subtract": infix("-", SUM, SUM),
     "multiply": infix("*", PRODUCT, PRODUCT),
     "divide": infix("/", PRODUCT, PRODUCT, raises=True),
+    "positive": Spelling("{0}"),
+    "detach": Spelling("{0}"),
     "negative": Spelling("-{0}", PRODUCT, ATOM),
     "reciprocal": Spelling("1.0 / {0}", PRODUCT, ATOM, raises=True),
     "square": Spelling("{0} * {0}", PRODUCT),
@@ -85,7 +85,7 @@ def spelling(gate: Gate, params: dict[str, Any]) -> Spelling:
     if ours and gate.name in SPELLINGS and (not params or gate.name in OURS):
         return SPELLINGS[gate.name]
     if gate.catalogued and not params and getattr(gate.scalar, "__module__", "") == "math":
-        return Spelling("{f}({0})", raises=True, function=gate.scalar)
+        return Spelling("{f}({all})", raises=True, function=gate.scalar)
     return called(gate, params)
 
 
@@ -97,10 +97,13 @@ def called(gate: Gate, params: dict[str, Any]) -> Spelling:
     return Spelling("{f}({all})", function=call)
 
 
+def sech_squared(x: float) -> float:
+    y: float = REGISTRY["sech"].compute((x,), {})
+    return y * y
+
+
 # 1 - tanh² while that doesn't round to 0: what the gate's rule has for Python's floats
-SECH_SQUARED = Spelling(
-    "1.0 - {0} * {0} if -0.9 < {0} < 0.9 else {f}({1}) ** 2", CONDITIONAL, function=called(REGISTRY["sech"], {}).function
-)
+SECH_SQUARED = Spelling("1.0 - _ if (_ := {0} * {0}) < 0.81 else {f}({1})", CONDITIONAL, function=sech_squared)
 
 
 def simpler(name: str, x: Any, y: Any, z: Any) -> Any:
@@ -220,11 +223,11 @@ class Block:
 
         `given` is what the block reads, lines or numbers.
         """
-        texts = [w.text(x) for x in given]
+        texts, names = [w.text(x) for x in given], {w.text(x) for x in given if isinstance(x, Line)}
         uses, last = self.uses(outputs)
         live = [i for i, n in enumerate(uses) if n]
         place = dict(zip(live, range(len(live)), strict=True))
-        parts = [Part(number) for number in range(len(live) // PART + 1)]
+        parts = [Part(w.unique("part")) for _ in range(len(live) // PART + 1)]
         safe: dict[Gate, Spelling] = {}
         pending: dict[int, tuple[str, int]] = {}  # expressions without a name, and how tightly they bind
         for i in live:
@@ -238,7 +241,7 @@ class Block:
                     text = x
                 elif x < 0:
                     text = texts[-1 - x]
-                    part.given[text] = None
+                    part.given[text] = text in names
                 elif x in pending:
                     text, level = pending.pop(x)
                     text = text if level >= written.inner + (k == 1) else f"({text})"
@@ -248,7 +251,7 @@ class Block:
                 operands.append(text)
             f = w.bind(written.function, written.function.__name__) if written.function is not None else ""
             text = written.text.format(*operands, f=f, all=", ".join(operands))
-            near = uses[i] == 1 and last[i] - i <= NEAR and place[last[i]] // PART == part.number
+            near = uses[i] == 1 and last[i] - i <= NEAR and parts[place[last[i]] // PART] is part
             if near and len(text) <= SHORT:
                 pending[i] = text, written.level
             else:
@@ -288,11 +291,11 @@ class Block:
 class Part:
     """As many statements of a block as make a function."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.statements: list[str] = []
         self.backward: bool | None = None
-        self.given: dict[str, None] = {}  # inputs of the block
+        self.given: dict[str, bool] = {}  # inputs of the block; whether they are names, not numbers
         self.taken: dict[Part, dict[str, None]] = {}  # results of earlier parts
         self.later: list[Part] = []  # the parts that take results of this one
         self.outputs: dict[str, None] = {}
@@ -311,21 +314,21 @@ class Part:
             self.taken.setdefault(part, {})[name] = None
 
     def function(self) -> str:
-        """The part as a function that returns a tuple for each part that takes something, and one of outputs."""
-        head = f"def part_{self.number}({', '.join([*self.given, *[self.packed(part) for part in self.taken]])}):"
-        takes = [f"{listed(names)} = {self.packed(part)}" for part, names in self.taken.items()]
-        gives = [listed(part.taken[self]) for part in self.later]
-        returns = f"return {listed([*gives, listed(self.outputs)])}"
-        return "\n    ".join([head, *takes, *self.statements, returns]) + "\n"
+        """The part as a function: it returns a tuple for each later part that takes something, and one of outputs."""
+        takes = [f"{listed(names)} = {part.packed(self)}" for part, names in self.taken.items()]
+        returns = listed([*[listed(part.taken[self]) for part in self.later], listed(self.outputs)])
+        return "\n    ".join([f"def {self.called()}:", *takes, *self.statements, f"return {returns}"]) + "\n"
 
     def call(self) -> str:
-        gives = [part.packed(self) for part in self.later]
-        takes = [*self.given, *[self.packed(part) for part in self.taken]]
-        return f"{listed([*gives, listed(self.outputs)])} = part_{self.number}({', '.join(takes)})"
+        return f"{listed([*map(self.packed, self.later), listed(self.outputs)])} = {self.called()}"
 
-    def packed(self, part: Part) -> str:
-        """What holds the results of another part for this one."""
-        return f"from_{part.number}_for_{self.number}"
+    def called(self) -> str:
+        given = [name for name, is_name in self.given.items() if is_name]
+        return f"{self.name}({', '.join([*given, *[part.packed(self) for part in self.taken]])})"
+
+    def packed(self, later: Part) -> str:
+        """What holds our results for a later part."""
+        return f"{self.name}_for_{later.name}"
 
 
 def listed(names: Any) -> str:
