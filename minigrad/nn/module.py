@@ -229,6 +229,8 @@ class Module:
     def train(self, mode: bool = True) -> Module:
         """Switch this module and its parts to training (or evaluation) behaviour."""
         flag(f"{type(self).__name__}: mode", mode)
+        if is_recorder(recorder := recording.get()):
+            recorder.modes_set(self, mode)
         for module in self.modules():
             module.training = mode
         return self
