@@ -14,7 +14,6 @@ from test_viz import HOSTILE, leaf, sum_times_z, texts
 import minigrad as mg
 from minigrad import nn
 from minigrad.errors import DtypeError, MinigradError
-from minigrad.value import tick
 from minigrad.viz.circuit import Circuit, trace
 from minigrad.viz.collapse import collapse
 from minigrad.viz.drawing import draw
@@ -22,20 +21,6 @@ from minigrad.viz.health import ailment
 from minigrad.viz.heatmap import heatmap, pooled
 from minigrad.viz.themes import THEMES
 from minigrad.viz.writers import mermaid, table
-
-
-@pytest.fixture(autouse=True)
-def spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules that note when they ran."""
-    call = nn.Module.__call__
-
-    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
-        start = tick()
-        out = call(self, *args, **kwargs)
-        vars(self)["_span"] = (start, tick())
-        return out
-
-    monkeypatch.setattr(nn.Module, "__call__", noting)
 
 
 class Block(nn.Module):
