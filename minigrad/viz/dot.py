@@ -13,7 +13,7 @@ import numpy as np
 
 from .circuit import Circuit, Node, Wire
 from .health import ailment, gradient_sizes
-from .heatmap import heatmap
+from .heatmap import CELL, heatmap, pooled
 from .modules import chain
 from .themes import Theme, mix
 from .words import SMALL, gradient_text, local_text, sent_text, shorten, value_text
@@ -141,15 +141,18 @@ def value_label(node: Node, style: Style) -> str:
     below = font(gradient, theme.gradient) if gradient else " "
     label = ("… " if node.cut else "") + shorten(node.label)
     name = f'<TD ROWSPAN="2"><B>{escape(label.strip())}</B></TD>' if label.strip() else ""
+    height = ""
     if style.heatmaps and not isinstance(node.data, tuple) and np.size(node.data) > SMALL:
         if style.values:
             above = beside(above, heatmap(node.data, theme.paper, theme.positive, theme.negative))
         if style.grads and node.grad is not None:
             below = beside(below, heatmap(node.grad, theme.paper, theme.up, theme.down))
+        if ("<TABLE" in above) != ("<TABLE" in below):  # the wire is in the middle
+            height = f' HEIGHT="{CELL * len(pooled(node.data)) + 13}"'
     return (
         '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">'
-        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{theme.wire}">{above}</TD></TR>'
-        f'<TR><TD BORDER="1" SIDES="T" COLOR="{theme.wire}">{below}</TD></TR></TABLE>>'
+        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{theme.wire}"{height}>{above}</TD></TR>'
+        f'<TR><TD BORDER="1" SIDES="T" COLOR="{theme.wire}"{height}>{below}</TD></TR></TABLE>>'
     )
 
 

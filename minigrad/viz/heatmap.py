@@ -8,10 +8,12 @@ import numpy as np
 
 from .themes import mix
 
-__all__ = ["heatmap", "pooled", "shades"]
+__all__ = ["CELL", "heatmap", "pooled", "shades"]
 
 CELLS = 8  # rows and columns at most
-FAINTEST = 0.06  # how dark a number is that is just not zero
+CELL = 10  # points from one to the next
+FAINTEST = 0.08  # how dark a number is that is just not zero
+FRAMED = 0.55  # how dark the lowest number is, so that the frame around it can be seen
 
 
 Cell = tuple[str | None, bool]  # its colour, None where it is not finite; whether it is framed
@@ -22,7 +24,7 @@ def shades(x: Any, paper: str, positive: str, negative: str) -> list[list[Cell]]
     is.
 
     >>> shades([2.0, 0.0, -1.0, np.nan], "#ffffff", "#00ff00", "#ff00ff")
-    [[('#00ff00', False), ('#ffffff', False), ('#ff78ff', True), (None, False)]]
+    [[('#00ff00', False), ('#ffffff', False), ('#ffb3ff', True), (None, False)]]
     """
     cells = pooled(x)
     finite = np.isfinite(cells)
@@ -32,14 +34,14 @@ def shades(x: Any, paper: str, positive: str, negative: str) -> list[list[Cell]]
         if not np.isfinite(number):
             return None, False
         share = FAINTEST + (1.0 - FAINTEST) * abs(number) / most if number else 0.0
-        return mix(paper, negative if number < 0 else positive, share), number < 0
+        return (mix(paper, negative, FRAMED * share), True) if number < 0 else (mix(paper, positive, share), False)
 
     return [[shade(number) for number in row] for row in cells.tolist()]
 
 
 def heatmap(x: Any, paper: str, positive: str, negative: str) -> str:
     """A table of cells; what is not finite is an empty cell with a cross."""
-    fixed = 'FIXEDSIZE="TRUE" WIDTH="9" HEIGHT="9"'
+    fixed = f'FIXEDSIZE="TRUE" WIDTH="{CELL - 1}" HEIGHT="{CELL - 1}"'
     rows = ""
     for row in shades(x, paper, positive, negative):
         rows += "<TR>"

@@ -109,7 +109,7 @@ def spread(rows: list[list[str]], steps: dict[str, list[str]], sizes: dict[str, 
     """Where the boxes lie across: as near to the middle of their neighbours as their breadth and order allow."""
     ahead = turned(steps)
     across = {id: 40.0 * i for row in rows for i, id in enumerate(row)}
-    for attempt in range(7):
+    for attempt in range(8):
         back = attempt % 2 == 0
         neighbours = ahead if back else steps
         for row in reversed(rows) if back else rows:

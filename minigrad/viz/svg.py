@@ -16,14 +16,14 @@ import numpy as np
 from .circuit import Circuit, Node, Wire
 from .dot import FONT, SMALL_PRINT, Style, gate_lines, gate_of, gate_style, wire_words
 from .health import ailment, gradient_sizes
-from .heatmap import shades
+from .heatmap import CELL, shades
 from .layers import Place, lay_out
 from .themes import Theme
 from .words import SMALL, gradient_text, shorten, value_text
 
 __all__ = ["draw_svg"]
 
-CELL, LINE, PAD, ARROW = 10.0, 20.0, 12.0, 8.0  # a cell of a heatmap, a line of text, the border, an arrowhead
+LINE, PAD, ARROW = 20.0, 12.0, 8.0  # a line of text, the border, an arrowhead
 FLOW = {"LR": (1, 0), "RL": (-1, 0), "TB": (0, 1), "BT": (0, -1)}
 Box = tuple[float, float, Callable[[float, float], str]]  # width, height, and how it is drawn with its middle at x, y
 
@@ -67,10 +67,11 @@ def draw_svg(circuit: Circuit, style: Style) -> bytes:
         if b[0] == "v":
             lines[f"w{b[1:]}"] = curve(route(a, b), level, theme.wire)
     constants = {node.id for node in circuit.nodes if node.constant}
+    square = {gate_of(node.id) for node in circuit.nodes if node.inside}
     for wire in circuit.wires:
         gate = gate_of(wire.target)
         points = [*route(wire.source, wire.id), side(wire.id, 1)]
-        tip = edge_of(boxes[gate], places[gate], points[-1])
+        tip = edge_of(boxes[gate], places[gate], points[-1], gate in square)
         back = math.dist(tip, points[-1]) or 1.0
         ahead = (tip[0] - points[-1][0]) / back, (tip[1] - points[-1][1]) / back
         neck = tip[0] - ARROW * ahead[0], tip[1] - ARROW * ahead[1]
@@ -212,11 +213,11 @@ def curve(points: list[Place], level: bool, color: str, dashed: bool = False, en
     return f'<path fill="none" stroke="{color}" stroke-width="1.5"{dashes} d="{line}"/>'
 
 
-def edge_of(box: Box, middle: Place, start: Place) -> Place:
-    """Where a line from `start` to the middle of a round box meets it; a square one it meets on the near side."""
+def edge_of(box: Box, middle: Place, start: Place, square: bool) -> Place:
+    """Where a line from `start` to the middle of a box, round or square, comes in."""
     (x, y), (u, v) = middle, start
-    w, h = box[0] / 2, box[1] / 2
-    far = math.hypot((u - x) / w, (v - y) / h) or 1.0
+    across, up = (u - x) / (box[0] / 2), (v - y) / (box[1] / 2)
+    far = (max(abs(across), abs(up)) if square else math.hypot(across, up)) or 1.0
     return x + (u - x) / far, y + (v - y) / far
 
 
