@@ -102,9 +102,9 @@ class Compiled:
         if self.count >= LIMIT:
             if self.count == LIMIT:
                 warn(
-                    f"{self.name} has been recorded {LIMIT} times, for other shapes, whole numbers, objects or decisions; "
-                    "from now on calls of yet another kind run uncompiled. Numbers that change are best passed as floats "
-                    "or arrays."
+                    f"{self.name} has been recorded {LIMIT} times, for other shapes, whole numbers, objects or "
+                    "decisions; from now on calls of yet another kind run uncompiled. Numbers that change are best "
+                    "passed as floats or arrays."
                 )
             self.count += 1
             return self._eagerly(args, kwargs)

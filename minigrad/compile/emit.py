@@ -222,8 +222,8 @@ class Emitter:
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
             return [f"{owner}.grad = None"]
-        there = self.settled if home else self.plan.buffer
-        if isinstance(source, Line) and self.grads.get(source) is leaf and source in there:
+        own = isinstance(source, Line) and self.grads.get(source) is leaf
+        if own and source in (self.settled if home else self.plan.buffer):
             return [f"{owner}.grad = {w.text(source)}"]
         if type(leaf._raw) is float:
             stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
