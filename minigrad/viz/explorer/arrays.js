@@ -104,12 +104,12 @@ const reduction = (f, dtype) => (x, axes, shape, ...params) => {
   return made(shape, out, dtype ?? common([x]));
 };
 
-// A function of each line along an axis, with as many results.
-const lines = (f) => (x, axis) => {
+// A function of each line along the axes, with as many results.
+const lines = (f) => (x, axes) => {
   const shape = shapeOf(x);
-  const order = shape.map((_, i) => i).filter((i) => i !== axis).concat(axis);
+  const order = shape.map((_, i) => i).filter((i) => !axes.includes(i)).concat(axes);
   const turned = F.transpose(x, order);
-  const n = shape[axis];
+  const n = size(axes.map((axis) => shape[axis]));
   const out = new Float64Array(turned.data.length);
   for (let k = 0; k < out.length; k += n) out.set(f(turned.data.subarray(k, k + n)), k);
   const back = order.map((_, i) => order.indexOf(i));

@@ -244,14 +244,16 @@ def reduced(node: Value, args: list[Any], params: dict[str, Any], put: Callable[
 
 
 def along(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    """F.softmax(x, axes): of each line along the axes; without an axis, of all numbers as one line."""
     given = inspect.signature(node.gate.forward).bind(*args, **params)  # type: ignore[union-attr]
     given.apply_defaults()
     x, axis = given.arguments["x"], given.arguments["axis"]
-    n, text = len(shape(x)), put(x)
-    if axis is None or n == 0:  # as if flat
-        text, n, axis = f"F.reshape({text}, [{int(np.prod(shape(x)))}])", 1, 0
-    name = node.gate.name  # type: ignore[union-attr]
-    return f"F.reshape(F.{name}({text}, {int(axis) % n}), {shape(node)})"
+    text, axes = put(x), [0]
+    if axis is None or not shape(x):
+        text = f"F.reshape({text}, [{int(np.prod(shape(x)))}])"
+    else:
+        axes = [int(a) for a in normalize_axis_tuple(axis, len(shape(x)))]
+    return f"F.reshape(F.{node.gate.name}({text}, {put(axes)}), {shape(node)})"  # type: ignore[union-attr]
 
 
 def cut(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:

@@ -11,7 +11,6 @@ from ..modules import Modules, chain
 
 __all__ = ["Box", "Graph", "Level", "Wire", "levels_of"]
 
-LARGEST = 5_000  # values that the page computes with
 FEWEST = 4  # boxes: with fewer, a level shows nothing
 LABELLED = 90  # wires: with more, there is no room for the numbers on them
 
@@ -28,10 +27,9 @@ class Graph:
     note: str = ""
 
     @classmethod
-    def behind(cls, root: Value, model: Any, max_nodes: int) -> Graph:
-        opened, note = nearest(root, LARGEST)
-        if opened is not None:
-            opened, note = nearest(root, max_nodes)
+    def behind(cls, root: Value, model: Any, most: int) -> Graph:
+        """All of it, or of more than `most` values and constants those nearest to the root."""
+        opened, note = nearest(root, most)
         modules = Modules(model)
         graph = cls(known=modules.known, names=modules.names, note=note)
         places: dict[Value, int] = {}
@@ -126,7 +124,7 @@ def levels_of(graph: Graph, max_nodes: int) -> tuple[list[Level], str]:
         groups.append((f"modules at depth {depth}", *grouped_modules(graph, depth)))
     counts = [len(set(keys)) for _, keys, _ in groups]
     small = [(name, keys, titles) for (name, keys, titles), n in zip(groups, counts, strict=True) if n <= max_nodes]
-    if not small:
+    if not small:  # only a part of it can be
         return [], ""
     note = ""
     if len(small[0][1]) == counts[0] and groups[0][0] != small[0][0]:

@@ -27,6 +27,7 @@ from .sentences import pattern_of, statements_of
 
 __all__ = ["page"]
 
+LARGEST = 5_000  # values that the page computes with, whether or not it draws them
 CHARACTER = 7.3  # width of one, in the page's font of 12 pixels
 NUMBER = 10  # characters: -1.234e-05
 PICTURE = 48  # the side of a heatmap
@@ -34,9 +35,12 @@ PICTURE = 48  # the side of a heatmap
 
 def page(v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int) -> tuple[str, str, str]:
     """The HTML text, its title, and what it says about what is missing."""
-    graph = Graph.behind(v, model, max_nodes)
+    graph = Graph.behind(v, model, max(LARGEST, max_nodes))
+    levels, note = ([], "") if graph.note else levels_of(graph, max_nodes)
+    if not levels:
+        graph = Graph.behind(v, model, max_nodes)
+        levels, note = levels_of(graph, max_nodes)
     data, rules = facts(graph, v, gradient)
-    levels, note = levels_of(graph, max_nodes)
     notes = [text for text in (graph.note, note, *data.pop("notes")) if text]
     data["levels"] = [drawn(graph, level, data["nodes"]) for level in levels]
     name = shorten(title or v.label) or "A circuit"
@@ -65,10 +69,9 @@ def safe_json(data: Any) -> str:
 def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
     """The values of the graph and how each is computed; and the rules, as JavaScript."""
     rules = Rules(Constants())
-    nodes, stuck, names = [], {}, Labels()
+    nodes, names = [], Labels()
     for at, value in enumerate(graph.values):
         is_value = isinstance(value, Value)
-        raw = value._raw if is_value else value
         node: dict[str, Any] = {
             "name": names(str(graph.names.get(value) or value.label)) if is_value else "",
             "named": bool(is_value and (value.label or value in graph.names)),
@@ -77,28 +80,27 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
         }
         if graph.inputs[at]:
             node |= {"gate": value.gate.name, "symbol": shorten(value.gate.symbol) or "?", "rule": rules.of(value)}
-            if node["rule"] in rules.stuck:
-                stuck[at] = rules.stuck[node["rule"]]
-                node["stuck"] = stuck[at]
-        if not graph.inputs[at] or stuck.get(at) == "forward":
-            node["data"] = encoded(raw)
+        if not graph.inputs[at] or node["rule"] in rules.no_forward:
+            node["data"] = encoded(raw(graph, at))
         nodes.append(node)
+    forward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_forward}
+    backward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_backward}
     seed = upstream_of(v, 1.0 if gradient is None else gradient)
-    if "backward" in stuck.values():
+    if backward:
         with np.errstate(all="ignore"):
             grads = pull(v, seed)
-        for at, which in stuck.items():
-            if which == "backward":
-                d = sent(graph.values[at], grads[graph.values[at]])
-                nodes[at]["sent"] = [encoded(x) for x in d if not isinstance(x, str)][: len(graph.inputs[at])]
+        for at in backward:
+            d = sent(graph.values[at], grads[graph.values[at]])
+            nodes[at]["sent"] = [encoded(part) for part, x in zip(d, graph.values[at].inputs, strict=True)
+                                 if not isinstance(x, str)]  # fmt: skip
     says = [words(rule, graph) for rule in sorted({node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}.values())]
     data = {
         "nodes": nodes,
         "seed": encoded(seed),
         "constants": [encoded(array) for array in rules.constants.arrays],
         "words": {nodes[at]["rule"]: text for at, text in says},
-        "frozen": frozen(graph, stuck),
-        "notes": notes_about(graph, stuck),
+        "frozen": frozen(graph, forward, bool(backward)),
+        "notes": notes_about(graph, forward | backward, bool(backward)),
     }
     return data, ",\n".join(rules.texts)
 
@@ -126,23 +128,20 @@ def words(at: int, graph: Graph) -> tuple[int, dict[str, Any]]:
     return at, {"statements": statements_of(gate, len(graph.inputs[at])), "pattern": pattern_of(gate)}
 
 
-def frozen(graph: Graph, stuck: dict[int, str]) -> list[int]:
-    """The leaves whose numbers can't be changed in the page."""
-    if "backward" in stuck.values():
-        return [at for at, inputs in enumerate(graph.inputs) if not inputs]
-    behind = {at for at, which in stuck.items() if which == "forward"}
+def frozen(graph: Graph, stuck: set[int], everything: bool) -> list[int]:
+    """The leaves whose numbers can't be changed in the page: those before gates that it can't compute, or all."""
+    behind = set(range(len(graph.values))) if everything else set(stuck)
     for at in range(len(graph.values) - 1, -1, -1):
         if at in behind:
             behind.update(graph.inputs[at])
     return [at for at in sorted(behind) if not graph.inputs[at]]
 
 
-def notes_about(graph: Graph, stuck: dict[int, str]) -> list[str]:
+def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
     notes = []
-    gates = dict.fromkeys([graph.values[at].gate.name for at in stuck])
-    if gates:
-        which = "before them" if "backward" not in stuck.values() else "of the page"
-        notes.append(f"Not recomputed here: {', '.join(map(shorten, gates))}. The inputs {which} are fixed.")
+    if gates := dict.fromkeys([graph.values[at].gate.name for at in sorted(stuck)]):
+        which = "All inputs" if everything else "The inputs before them"
+        notes.append(f"Not recomputed here: {', '.join(map(shorten, gates))}. {which} are fixed.")
     baked = {"where", "select", "getitem", "put"}
     for at, inputs in enumerate(graph.inputs):
         if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):

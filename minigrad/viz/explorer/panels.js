@@ -11,7 +11,7 @@ class Inputs {
   constructor(app) {
     this.app = app;
     const { nodes, replay } = app;
-    const leaves = nodes.map((_, i) => i).filter((i) => nodes[i].rule === undefined && !nodes[i].stuck && (nodes[i].needs || nodes[i].named));
+    const leaves = nodes.map((_, i) => i).filter((i) => nodes[i].rule === undefined && (nodes[i].needs || nodes[i].named));
     this.leaves = leaves.length ? leaves : nodes.map((_, i) => i).filter((i) => nodes[i].rule === undefined);
     this.chosen = { leaf: this.leaves.find((i) => !replay.frozen.has(i)) ?? this.leaves[0], at: 0 };
     this.rows = [];

@@ -31,7 +31,8 @@ class Rules:
         self.constants = constants
         self.texts: list[str] = []
         self.numbers: dict[Any, int] = {}
-        self.stuck: dict[int, str] = {}  # rule: what of it can't be computed in the page, "forward" or "backward"
+        self.no_forward: set[int] = set()  # rules that the page can't compute, or not backward
+        self.no_backward: set[int] = set()
 
     def of(self, node: Value) -> int:
         """The number of the rule of the gate that made `node`."""
@@ -48,11 +49,11 @@ class Rules:
         try:
             parts.append(f"forward: {self.forward(node)}")
         except NoScript:
-            self.stuck[number] = "forward"
+            self.no_forward.add(number)
         try:
             parts.append(self.derivative(node))
         except NoScript:
-            self.stuck[number] = "backward"
+            self.no_backward.add(number)
         return "{" + ", ".join(parts) + "}"
 
     def forward(self, node: Value) -> str:

@@ -61,7 +61,7 @@ class Replay {
     const rule = this.rules[node.rule];
     const x = node.inputs.map((k) => this.values[k]);
     const o = this.values[i];
-    if (node.stuck === "backward") return this.stuck[i];
+    if (this.stuck[i]) return this.stuck[i];
     const joint = typeof (rule.local ?? rule.send) === "function";
     const all = joint ? (rule.local ? rule.local(o, x) : rule.send(g, o, x)) : null;
     return node.inputs.map((source, j) => {
@@ -79,7 +79,7 @@ class Replay {
     const node = this.nodes[i];
     const rule = this.rules[node.rule];
     const rules = rule.local ?? (rule.elementwise ? rule.send : null);
-    if (!rules || !this.nodes[node.inputs[j]].needs || node.stuck === "backward") return null;
+    if (!rules || !this.nodes[node.inputs[j]].needs || this.stuck[i]) return null;
     const x = node.inputs.map((k) => this.values[k]);
     const o = this.values[i];
     const args = rule.local ? [o, x] : [ones(o), o, x];

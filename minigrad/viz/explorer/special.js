@@ -49,7 +49,7 @@ function erfinv(y) {
   let x = Math.sign(y) * Math.sqrt(Math.sqrt(b * b - l / a) - b);
   for (let k = 0; k < 4; k++) {
     const off = y > 0.5 ? 1 - y - erfc(x) : y < -0.5 ? erfc(-x) - (1 + y) : erf(x) - y;
-    x -= (y > 0.5 ? -off : off) / ((2 / Math.sqrt(Math.PI)) * bell(x));
+    x -= off / ((2 / Math.sqrt(Math.PI)) * bell(x));
   }
   return x;
 }
