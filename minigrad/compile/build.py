@@ -197,7 +197,7 @@ def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], dict[Value, An
         seen.add(node)
         given, params = given_to(node)
         beside = [x for x in tree_leaves(params) if isinstance(x, (Value, np.ndarray))] if params else []
-        if is_scalar(node) and all(map(is_scalar, given)) and not beside:
+        if is_scalar(node) and all(map(is_scalar, given)) and not beside and node.gate is not read:
             scalars[node] = given, params
             stack += given
         else:
