@@ -21,7 +21,7 @@ from ..value import Value, changed_in_place, is_recorder, recording, tick
 __all__ = ["Group", "Optimizer", "Slots", "average"]
 
 BLOCK = 65536
-RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "grad"))
+RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "_grad"))
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
 # What PyTorch keeps in a group besides: how a step is executed, names, what its schedules remember.  No number depends
 # on it, so `load_state_dict` leaves it out.
@@ -259,15 +259,12 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to zeros)."""
-        recorded = is_recorder(mode := recording.get())
         for group in self.param_groups:
             for p in group["params"]:
-                if recorded:
-                    mode.clear(p)
                 if set_to_none or p.grad is None:
                     p.grad = None
                 else:
-                    p.grad = 0.0 if isinstance(p.grad, float) else np.zeros_like(p.grad)
+                    p.grad = 0.0 if isinstance(p._raw, float) else np.zeros(p.shape, p.dtype)
 
     def __repr__(self) -> str:
         def describe(group: Group) -> str:
