@@ -72,15 +72,13 @@ def from_columns(g: Any, shape: Any, size: Any, stride: Any, dilation: Any, out:
 
 def as_image(rows: Any, places: Any) -> Any:
     """An array (channels, places and batch) as an image (batch, channels, *places)."""
-    batch = rows.shape[1] // prod(places)
-    return np.moveaxis(np.reshape(rows, (len(rows), *places, batch)), -1, 0)
+    return np.moveaxis(np.reshape(rows, (len(rows), *places, -1)), -1, 0)
 
 
 def as_rows(image: Any) -> Any:
     """The opposite; by gates."""
-    batch, channels, *places = shape_of(image)
-    last = transpose(image, axes=(*range(1, 2 + len(places)), 0))
-    return reshape(last, shape=(channels, prod(places) * batch))
+    last = transpose(image, axes=(*range(1, len(shape_of(image))), 0))
+    return reshape(last, shape=(shape_of(image)[1], -1))
 
 
 IMAGE: dict[str, Any] = {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)}
@@ -179,6 +177,5 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     size, dilation = each(function, "kernel_size", kernel_size, 2, 1), each(function, "dilation", dilation, 2, 1)
     stride, padding = each(function, "stride", stride, 2, 1), each(function, "padding", padding, 2, 0)
     rows, places = slide(function, frame(x, [(p, p) for p in padding]), size, stride, dilation)
-    batch = shape_of(x)[0]
-    out = transpose(reshape(rows, shape=(shape_of(rows)[0], prod(places), batch)), axes=(2, 0, 1))
+    out = transpose(reshape(rows, shape=(shape_of(rows)[0], prod(places), -1)), axes=(2, 0, 1))
     return without_batch(out, alone)
