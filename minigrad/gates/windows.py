@@ -151,12 +151,17 @@ def frame(x: Any, widths: Any, fill: float = 0.0) -> Any:
     return out + border
 
 
-def slide(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> tuple[Any, tuple[int, ...]]:
-    """The columns of x, which must hold at least one window, and how many windows lie along each axis."""
+def places_of(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> tuple[int, ...]:
+    """How many windows lie along each axis of the images x; there must be one."""
     reach, image = reach_of(size, dilation), shape_of(x)[2:]
     if any([r > m for r, m in zip(reach, image, strict=True)]):
         raise ShapeError(f"{function}: a window of {reach} is larger than the padded image, {image}.")
-    places = tuple([(m - r) // s + 1 for m, r, s in zip(image, reach, stride, strict=True)])
+    return tuple([(m - r) // s + 1 for m, r, s in zip(image, reach, stride, strict=True)])
+
+
+def slide(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> tuple[Any, tuple[int, ...]]:
+    """The columns of the images x, and how many windows lie along each axis."""
+    places = places_of(function, x, size, stride, dilation)
     return columns(x, size=tuple(size), stride=stride, dilation=dilation), places
 
 
@@ -176,6 +181,8 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     x, alone = batch_of(function, x, 2)
     size, dilation = each(function, "kernel_size", kernel_size, 2, 1), each(function, "dilation", dilation, 2, 1)
     stride, padding = each(function, "stride", stride, 2, 1), each(function, "padding", padding, 2, 0)
-    rows, places = slide(function, frame(x, [(p, p) for p in padding]), size, stride, dilation)
-    out = transpose(reshape(rows, shape=(shape_of(rows)[0], prod(places), -1)), axes=(2, 0, 1))
+    x = frame(x, [(p, p) for p in padding])
+    places, (batch, channels) = places_of(function, x, size, stride, dilation), shape_of(x)[:2]
+    parts = transpose(windows(x, size=size, stride=stride, dilation=dilation), axes=(0, 1, 4, 5, 2, 3))
+    out = reshape(parts, shape=(batch, channels * prod(size), prod(places)))
     return without_batch(out, alone)
