@@ -5,7 +5,8 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from types import BuiltinMethodType
+from inspect import signature
+from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,8 @@ class Writer:
             return [f"{name}[{self.index(args[1])}] = {self.text(args[0])}"]
         if line.call is np.zeros:
             return [f"{name}.fill(0.0)"]
+        if line.call is np.copy:
+            return [f"np.copyto({name}, {self.text(args[0])})"]
         if line.call is np.reshape:
             return [f"np.copyto({name}.reshape({self.text(args[0].shape)}), {self.text(args[0])})"]
         if takes_out(line):
@@ -177,8 +180,11 @@ def takes_out(line: Line) -> bool:
     """Whether the call has an out=."""
     if isinstance(line.call, np.ufunc) or reduces(line.call):
         return True
-    functions = (np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
-    return line.call in functions and "dtype" not in line.kwargs
+    if "out" in line.kwargs or "dtype" in line.kwargs:
+        return False
+    if isinstance(line.call, FunctionType):  # the rule of a gate
+        return "out" in signature(line.call).parameters
+    return line.call in (np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
 
 
 def called(line: Line) -> str:
