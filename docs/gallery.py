@@ -120,7 +120,7 @@ def mlp():
 def mlp_closed():
     """The same network, closed
 
-    `depth=1` draws the parts of the model as a box each, `depth=0` all of it. What goes in and what comes out, and its
+    `depth=2` draws the layers as a box each, `depth=0` the whole model. What goes in and what comes out, and their
     gradients, are the same numbers as before.
     """
     model = nn.MLP([3, 4, 1], rng=0)
@@ -266,7 +266,7 @@ def text():
 # ------------------------------------------------------------------------------------------------------ the page
 INTRO = """# Gallery
 
-What [`viz.draw`](drawing.md) draws, each picture with the lines that made it. A click opens a picture in full size.
+What [`viz.draw`](drawing.md) draws, each picture with the lines that made it.
 
 % written by docs/gallery.py: make docs-gallery
 """
@@ -282,7 +282,7 @@ def files() -> dict[str, bytes]:
         if kind == "svg":
             name = f"pictures/{function.__name__}.svg"
             made[name] = drawing.picture("svg")
-            page.append(f"[![{title}]({name})]({name})\n")
+            page.append(f"![{title}]({name})\n")
         else:
             page.append(f"```text\n{WRITERS[kind](drawing.circuit, drawing.style.digits).rstrip()}\n```\n")
     made["gallery.md"] = "\n".join(page).encode()
