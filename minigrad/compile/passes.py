@@ -165,17 +165,56 @@ def dot_products(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def outer_products(program: Program) -> Program:
-    """A product of a column and a row needs no sums."""
+def small_products(program: Program) -> Program:
+    """A matrix product is np.dot, which begins sooner than np.matmul."""
 
     def rule(line: Line) -> Any:
-        if line.call is np.matmul and line.ndim == 2 and all([isinstance(x, Line) or x.ndim == 2 for x in line.args]):
-            a, b = line.args
-            if a.shape[-1] == 1 and len(a.shape) == len(b.shape) == 2:
-                line.call = np.multiply
+        if line.call is np.matmul and line.ndim and line.dtype.kind == "f" and line.value.flags.c_contiguous:
+            factors = [x.value if isinstance(x, Line) else x for x in line.args]
+            if all([x.ndim <= 2 and x.dtype == line.dtype for x in factors]):
+                line.call = np.dot
         return None
 
     return rewritten(program, rule)
+
+
+def short_rows(program: Program) -> Program:
+    """Sums and maxima along rows of a few numbers: as a product with ones, or along columns of the transpose."""
+    lines: list[Line] = []
+    for line in program:
+        if line.kind != "call" or not is_short(line):
+            lines.append(line)
+            continue
+        (x,) = line.args
+        if line.call == np.add.reduce:
+            ones = np.ones(x.shape[1], x.dtype)
+            new = [Line(np.dot, (x, ones), {}, np.dot(x.value, ones), "call")]
+        else:
+            columns = Line(np.transpose, (x,), {}, x.value.T, "view")
+            copy = Line(np.ascontiguousarray, (columns,), {}, np.ascontiguousarray(x.value.T), "call")
+            settings = {**line.kwargs, "axis": 0, "keepdims": False}
+            new = [columns, copy, Line(line.call, (copy,), settings, line.value.reshape(-1), "call")]
+        if line.ndim == 2:  # keepdims
+            new[-1].name = line.name
+            line.call, line.args, line.kwargs, line.kind = np.reshape, (new[-1], line.shape), {}, "view"
+            line.name, line.value = "", new[-1].value.reshape(line.shape)
+            new.append(line)
+        else:
+            last = new.pop()
+            line.call, line.args, line.kwargs = last.call, last.args, last.kwargs
+            new.append(line)
+        for part in new:
+            part.backward, part.comment = line.backward, line.comment
+        lines += new
+    return program.with_lines(lines, program.outputs)
+
+
+def is_short(line: Line) -> bool:
+    if line.call not in (np.add.reduce, np.maximum.reduce, np.minimum.reduce):
+        return False
+    x = line.args[0]
+    rows = isinstance(x, Line) and x.ndim == 2 and x.value.flags.c_contiguous and 1 < x.shape[1] <= 32 < x.shape[0]
+    return rows and line.kwargs.get("axis") in (1, -1, (1,), (-1,)) and line.dtype == x.dtype and x.dtype.kind == "f"
 
 
 def sums_in_place(program: Program) -> Program:
@@ -258,6 +297,6 @@ def fold(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, outer_products, share,
+    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, small_products, short_rows, share,
     drop_unused, sums_in_place,
 ]  # fmt: skip
