@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..tree import tree_leaves
+from .beside import beside
 from .memory import owns_memory, plan
-from .passes import add_in_place
 from .program import Line, Program
-from .rules import put_plain
+from .rules import add_in_place, put_plain
 from .text import Writer
 
 __all__ = ["Changed", "Emitted", "emit"]
@@ -53,8 +53,10 @@ class Emitter:
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
-            if line.kind == "grad" and isinstance(line.args[0], Line):
+            if line.kind == "grad" and isinstance(line.args[0], Line) and line.args[0].call is not beside:
                 self.grads.setdefault(line.args[0], line.call)
+            elif line.call is beside:
+                self.grads |= dict(zip(line.args, line.kwargs["flat"].params, strict=True))
         returned = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
         self.fresh = {x for x in returned if owns_memory(x) and x not in self.grads and x.call is not put_plain}
         self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
@@ -91,6 +93,8 @@ class Emitter:
             if kind == "argument":
                 line.name = line.name or f"x{source}"
                 arguments.append((source, w.name(line)))
+            elif kind == "flat":
+                self.body.append(f"{w.name(line)} = {w.bind(source.numbers, 'all_parameters')}()")
             elif source in vectors or kind == "vector":
                 many, slot = w.bind(vectors[source], "parameters"), "grad" if kind == "grad" else "_raw"
                 self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
@@ -118,6 +122,8 @@ class Emitter:
             self.body += self.gradient(line)
         elif line.call is add_in_place:
             self.add_in_place(line)
+        elif line.call is beside:
+            self.beside(line)
         elif owns_memory(line) and line not in self.fresh:
             self.make_room(line)
             *most, last = w.into(line)
@@ -149,10 +155,21 @@ class Emitter:
     def add_in_place(self, line: Line) -> None:
         w, (whole, index, y) = self.w, line.args
         w.names[line] = name = w.name(whole)
-        part = w.unique(f"{name}_part")
-        w.setup.append(f"{part} = {name}[{w.index(index)}]")
+        part = name
+        if index != slice(None):
+            part = w.unique(f"{name}_part")
+            w.setup.append(f"{part} = {name}[{w.index(index)}]")
         self.fixed.add(line)
         self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
+
+    def beside(self, line: Line) -> None:
+        """The gradients of an optimiser in a row: most are computed in their places."""
+        flat = line.kwargs["flat"]
+        self.w.names[line] = self.homes[flat]
+        self.fixed.add(line)
+        for p, x in zip(flat.params, line.args, strict=True):
+            if x not in self.settled or self.grads[x] is not p:
+                self.body.append(f"np.copyto({self.homes[p]}, {self.w.text(x)})")
 
     def returned(self, x: Any) -> str:
         shared = isinstance(x, Line) and isinstance(x.value, np.ndarray) and x not in self.fresh
@@ -177,7 +194,7 @@ class Emitter:
                 if all([p in reached and p not in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
-                        name = self.w.bind(g, "gradients")
+                        homes[flat] = name = self.w.bind(g, "gradients")
                         homes |= {v: name for v, leaves in self.program.vectors.items() if leaves == flat.params}
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
@@ -195,6 +212,10 @@ class Emitter:
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
             return [f"{owner}.grad = None"]
+        if source.call is beside:
+            name = w.unique(f"d_{leaf.label or 'leaf'}")
+            w.setup.append(f"{name} = {home}")
+            return [f"{owner}.grad = {name}"]
         if self.grads.get(source) is leaf and source in (self.settled if home else self.plan.buffer):
             return [f"{owner}.grad = {w.text(source)}"]
         if type(leaf._raw) is float:

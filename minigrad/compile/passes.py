@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..tree import tree_leaves, tree_map
-from .program import Line, Program
+from .beside import side_by_side
+from .program import Line, Program, fits, terms
 from .report import Stage, measure
-from .rules import put_plain
+from .rules import add_in_place, put_plain
 
 __all__ = ["PASSES", "optimise"]
+
+FEW = 1000  # numbers: their sum takes less time than the call; for more of them NumPy's sum by pairs is more accurate
 
 
 def optimise(program: Program) -> tuple[Program, list[Stage]]:
@@ -138,28 +142,21 @@ def is_number(x: Any, n: float) -> bool:
     return isinstance(x, float) and x == n
 
 
-def fits(x: Any, line: Line) -> bool:
-    """Whether x can stand for the line: views of it rely on its layout, too."""
-    if not isinstance(x, Line) or x.shape != line.shape or x.dtype != line.dtype:
-        return False
-    return getattr(x.value, "strides", None) == getattr(line.value, "strides", None)
-
-
 def dot_products(program: Program) -> Program:
-    """The sum of all products a * b is np.vdot(a, b)."""
+    """The sum of all products a * b is np.vdot(a, b), and that of a few numbers x is np.vdot(x, 1)."""
 
     def rule(line: Line) -> Any:
-        if (
-            line.kind == "call"
-            and line.call == np.add.reduce
-            and line.kwargs.get("axis", 0) is None
-            and not line.kwargs.get("keepdims")
-        ):
-            (x,) = line.args
-            if isinstance(x, Line) and x.call is np.multiply and x.kind == "call":
-                a, b = x.args
-                if isinstance(a, Line) and isinstance(b, Line) and a.shape == b.shape and a.dtype == b.dtype:
-                    line.call, line.args, line.kwargs = np.vdot, (a, b), {}
+        if line.kind != "call" or line.call != np.add.reduce or line.kwargs.get("keepdims"):
+            return None
+        (x,), axis = line.args, line.kwargs.get("axis", 0)
+        if not isinstance(x, Line) or not (axis is None or axis == 0 == x.ndim - 1) or line.dtype != x.dtype:
+            return None
+        if x.call is np.multiply and x.kind == "call":
+            a, b = x.args
+            if isinstance(a, Line) and isinstance(b, Line) and a.shape == b.shape and a.dtype == b.dtype:
+                line.call, line.args, line.kwargs = np.vdot, (a, b), {}
+        elif x.dtype.kind == "f" and prod(x.shape) <= FEW and x.value.flags.c_contiguous:
+            line.call, line.args, line.kwargs = np.vdot, (x, np.ones(x.shape, x.dtype)), {}
         return None
 
     return rewritten(program, rule)
@@ -219,31 +216,14 @@ def is_short(line: Line) -> bool:
 
 def sums_in_place(program: Program) -> Program:
     """What is put at some places among zeros and added to something is added there directly."""
-    uses: dict[Line, int] = {}
-    for x in [x for line in program for x in line.inputs] + tree_leaves(program.outputs):
-        if isinstance(x, Line):
-            uses[x] = uses.get(x, 0) + 1
-
-    def terms(line: Line) -> list[Any]:
-        """What a chain of additions adds up."""
-        found, stack = [], [line]
-        while stack:
-            x = stack.pop()
-            if x is line or (
-                isinstance(x, Line) and x.call is np.add and x.kind == "call" and uses[x] == 1 and fits(x, line)
-            ):
-                stack += reversed(x.args)
-            else:
-                found.append(x)
-        return found
-
+    uses = program.uses()
     inner = {x for line in program if line.call is np.add for x in line.args if isinstance(x, Line) and uses[x] == 1}
     lines: list[Line] = []
     new: dict[Line, Any] = {}
     for line in program:
         line.replaced(new)
         if line.kind == "call" and line.call is np.add and line.ndim and line not in inner:
-            parts = terms(line)
+            parts = terms(line, uses)
             places = [
                 x
                 for x in parts
@@ -275,11 +255,6 @@ def sums_in_place(program: Program) -> Program:
     )
 
 
-def add_in_place(x: Any, index: Any, y: Any) -> Any:
-    x[index] += y
-    return x
-
-
 def fold(program: Program) -> Program:
     """Calls on constants alone have been made."""
 
@@ -297,6 +272,6 @@ def fold(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, small_products, short_rows, share,
-    drop_unused, sums_in_place,
+    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, small_products, short_rows,
+    share, side_by_side, drop_unused, sums_in_place,
 ]  # fmt: skip
