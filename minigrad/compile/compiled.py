@@ -37,38 +37,42 @@ class Entry:
         self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, list(recorder.grad_inputs.values())
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
-        self.leaves = [
-            (leaf, leaf.shape, leaf.dtype, leaf.requires_grad) for leaf in leaves if type(leaf._raw) is not float
-        ]
-        self.known = [leaf._raw for leaf, *_ in self.leaves]
+        self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
+        self.shapes = [(leaf.shape, leaf.dtype) for leaf in self.leaves]
+        self.known = [leaf._raw for leaf in self.leaves]
+        self.needs = [leaf._requires_grad for leaf in self.leaves]
 
     def takes(self, args: tuple[Any, ...]) -> bool:
         """Whether these are arrays of the recorded kinds: a quick answer for the usual call."""
         if len(args) != len(self.kinds):
             return False
-        for x, (shape, dtype) in zip(args, self.kinds, strict=True):
+        for x, (shape, dtype) in zip(args, self.kinds, strict=False):
             if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
                 return False
         return True
 
     def fits(self) -> bool:
         """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
-        for i, (leaf, shape, dtype, needs) in enumerate(self.leaves):
-            if leaf._raw is not self.known[i]:
-                if leaf.shape != shape or leaf.dtype != dtype:
-                    return False
-                self.known[i] = leaf._raw
+        for leaf, raw, needs in zip(self.leaves, self.known, self.needs, strict=False):
             if leaf._requires_grad is not needs:
                 return False
+            if leaf._raw is not raw:  # assigned by hand
+                if [(leaf.shape, leaf.dtype) for leaf in self.leaves] != self.shapes:
+                    return False
+                self.known = [leaf._raw for leaf in self.leaves]
         for leaves, needs in self.scalars:
             if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
                 return False
         for module, training in self.modes:
             if module.training is not training:
                 return False
-        return all([leaf.grad is None for leaf in self.without_grad]) and all(
-            [leaf.grad is not None for leaf in self.with_grad]
-        )
+        for leaf in self.without_grad:
+            if leaf.grad is not None:
+                return False
+        for leaf in self.with_grad:
+            if leaf.grad is None:
+                return False
+        return True
 
     def run(self, arguments: Sequence[Any]) -> Any:
         results = self.emitted.function(*arguments)

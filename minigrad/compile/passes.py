@@ -57,10 +57,12 @@ def drop_unused(program: Program) -> Program:
 
 
 def share(program: Program) -> Program:
-    """The same call on the same inputs is made once."""
+    """The same call on the same inputs is made once, and the same decision checked once."""
     seen: dict[Any, Line] = {}
 
     def rule(line: Line) -> Any:
+        if line.kind == "guard":
+            return None if seen.setdefault(("guard", line.args[0]), line) is line else line.value
         if line.kind not in ("call", "view") or not isinstance(line.value, (np.ndarray, np.generic, float)):
             return None
         key = (line.call, identity(line.args), identity(list(line.kwargs.items())))

@@ -38,6 +38,8 @@ class Slots:
     `slots["name"]` is an array as long as the parameters; an update writes into it, and the next step finds it again.
     """
 
+    __slots__ = ("flat", "where")
+
     def __init__(self, flat: Flat, where: slice) -> None:
         self.flat, self.where = flat, where
 
@@ -121,7 +123,7 @@ class Flat:
 
     def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        if (whole or not self.lacks_gradients()) and min(self.steps) == max(self.steps):  # as nearly always
+        if (whole or not self.lacks_gradients()) and self.steps.count(self.steps[0]) == len(self.steps):  # as nearly always
             t = self.steps[0] + 1
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
