@@ -66,13 +66,9 @@ class Entry:
         for module, training in self.modes:
             if module.training is not training:
                 return False
-        for leaf in self.without_grad:
-            if leaf.grad is not None:
-                return False
-        for leaf in self.with_grad:
-            if leaf.grad is None:
-                return False
-        return True
+        if self.without_grad and any([leaf.grad is not None for leaf in self.without_grad]):
+            return False
+        return not self.with_grad or all([leaf.grad is not None for leaf in self.with_grad])
 
     def run(self, arguments: Sequence[Any]) -> Any:
         results = self.emitted.function(*arguments)

@@ -144,6 +144,15 @@ def is_number(x: Any, n: float) -> bool:
     return isinstance(x, float) and x == n
 
 
+def same_shape(program: Program) -> Program:
+    """A view of an array in the shape that it has is the array."""
+
+    def rule(line: Line) -> Any:
+        return line.args[0] if line.call is np.reshape and line.kind == "view" and fits(line.args[0], line) else None
+
+    return rewritten(program, rule)
+
+
 def dot_products(program: Program) -> Program:
     """The sum of all products a * b is np.vdot(a, b), and that of a few numbers x is np.vdot(x, 1)."""
 
@@ -157,63 +166,103 @@ def dot_products(program: Program) -> Program:
             a, b = x.args
             if isinstance(a, Line) and isinstance(b, Line) and a.shape == b.shape and a.dtype == b.dtype:
                 line.call, line.args, line.kwargs = np.vdot, (a, b), {}
-        elif x.dtype.kind == "f" and prod(x.shape) <= FEW and x.value.flags.c_contiguous:
+        elif x.ndim and x.dtype.kind == "f" and prod(x.shape) <= FEW and x.value.flags.c_contiguous:
             line.call, line.args, line.kwargs = np.vdot, (x, np.ones(x.shape, x.dtype)), {}
         return None
 
     return rewritten(program, rule)
 
 
-def small_products(program: Program) -> Program:
-    """A matrix product is np.dot, which begins sooner than np.matmul."""
-
-    def rule(line: Line) -> Any:
-        if line.call is np.matmul and line.ndim and line.dtype.kind == "f" and line.value.flags.c_contiguous:
-            factors = [x.value if isinstance(x, Line) else x for x in line.args]
-            if all([x.ndim <= 2 and x.dtype == line.dtype for x in factors]):
-                line.call = np.dot
-        return None
-
-    return rewritten(program, rule)
-
-
-def short_rows(program: Program) -> Program:
-    """Sums and maxima along rows of a few numbers: as a product with ones, or along columns of the transpose."""
+def products(program: Program) -> Program:
+    """A matrix product is np.dot, which begins sooner than np.matmul; a matrix for a whole stack lies in rows."""
     lines: list[Line] = []
     for line in program:
-        if line.kind != "call" or not is_short(line):
-            lines.append(line)
-            continue
-        (x,) = line.args
-        if line.call == np.add.reduce:
-            ones = np.ones(x.shape[1], x.dtype)
-            new = [Line(np.dot, (x, ones), {}, np.dot(x.value, ones), "call")]
-        else:
-            columns = Line(np.transpose, (x,), {}, x.value.T, "view")
-            copy = Line(np.ascontiguousarray, (columns,), {}, np.ascontiguousarray(x.value.T), "call")
-            settings = {**line.kwargs, "axis": 0, "keepdims": False}
-            new = [columns, copy, Line(line.call, (copy,), settings, line.value.reshape(-1), "call")]
-        if line.ndim == 2:  # keepdims
-            new[-1].name = line.name
-            line.call, line.args, line.kwargs, line.kind = np.reshape, (new[-1], line.shape), {}, "view"
-            line.name, line.value = "", new[-1].value.reshape(line.shape)
-            new.append(line)
-        else:
-            last = new.pop()
-            line.call, line.args, line.kwargs = last.call, last.args, last.kwargs
-            new.append(line)
-        for part in new:
-            part.backward, part.comment = line.backward, line.comment
-        lines += new
+        if line.call is np.matmul and line.ndim and line.dtype.kind == "f":
+            a, b = map(value_of, line.args)
+            if a.ndim <= 2 and b.ndim <= 2:
+                if a.dtype == b.dtype and line.value.flags.c_contiguous:
+                    line.call = np.dot
+            elif b.ndim == 2 and not b.flags.c_contiguous and isinstance(line.args[1], Line):
+                new = [line_of(np.ascontiguousarray, line.args[1])]
+                new.append(line_of(np.matmul, line.args[0], new[0]))
+                lines += instead_of(line, new)
+                continue
+        lines.append(line)
     return program.with_lines(lines, program.outputs)
 
 
-def is_short(line: Line) -> bool:
-    if line.call not in (np.add.reduce, np.maximum.reduce, np.minimum.reduce):
-        return False
-    x = line.args[0]
-    rows = isinstance(x, Line) and x.ndim == 2 and x.value.flags.c_contiguous and 1 < x.shape[1] <= 32 < x.shape[0]
-    return rows and line.kwargs.get("axis") in (1, -1, (1,), (-1,)) and line.dtype == x.dtype and x.dtype.kind == "f"
+def sums_as_products(program: Program) -> Program:
+    """A sum along an axis is a product with ones: NumPy's own sums are slow where a row has few numbers."""
+    lines: list[Line] = []
+    for line in program:
+        axis = one_axis(line, np.add.reduce)
+        if axis is None:
+            lines.append(line)
+            continue
+        (x,) = line.args
+        n = x.shape[axis]
+        ones = np.ones(n, x.dtype)
+        if axis == x.ndim - 1:
+            rows = line_of(np.reshape, x, (x.value.size // n, n), kind="view")
+            new = [rows, line_of(np.dot, rows, ones)]
+        elif axis == 0:
+            rows = line_of(np.reshape, x, (n, x.value.size // n), kind="view")
+            new = [rows, line_of(np.dot, ones, rows)]
+        else:
+            new = [line_of(np.matmul, ones, x)]
+        new[-1].name = line.name
+        lines += instead_of(line, [*new, line_of(np.reshape, new[-1], line.shape, kind="view")])
+    return program.with_lines(lines, program.outputs)
+
+
+def short_rows(program: Program) -> Program:
+    """The largest number of each row of a few numbers is found along the columns of the transpose."""
+    lines: list[Line] = []
+    for line in program:
+        if (
+            one_axis(line, np.maximum.reduce, np.minimum.reduce) != 1
+            or line.args[0].ndim != 2
+            or line.args[0].shape[1] > 32
+        ):
+            lines.append(line)
+            continue
+        columns = line_of(np.transpose, line.args[0], kind="view")
+        copy = line_of(np.ascontiguousarray, columns)
+        along = Line(line.call, (copy,), {**line.kwargs, "axis": 0, "keepdims": False}, line.value.reshape(-1), "call")
+        lines += instead_of(line, [columns, copy, along, line_of(np.reshape, along, line.shape, kind="view")])
+    return program.with_lines(lines, program.outputs)
+
+
+def one_axis(line: Line, *calls: Any) -> int | None:
+    """The axis along which a call goes over floats that lie in the usual order; None for other calls."""
+    if line.kind != "call" or line.call not in calls:
+        return None
+    (x,), axis = line.args, line.kwargs.get("axis", 0)
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    usual = isinstance(x, Line) and x.ndim > 1 and x.value.flags.c_contiguous and x.dtype.kind == "f"
+    if not usual or not isinstance(axis, int) or line.dtype != x.dtype or not 1 < x.shape[axis] <= FEW:
+        return None
+    axis %= x.ndim
+    return axis if axis in (0, x.ndim - 2, x.ndim - 1) else None
+
+
+def value_of(x: Any) -> Any:
+    return x.value if isinstance(x, Line) else x
+
+
+def line_of(call: Any, *args: Any, kind: str = "call") -> Line:
+    """A new line, with its value."""
+    return Line(call, args, {}, call(*map(value_of, args)), kind)
+
+
+def instead_of(line: Line, new: list[Line]) -> list[Line]:
+    """New lines, of which the last becomes `line`, for others read that."""
+    last = new[-1]
+    line.call, line.args, line.kwargs, line.kind, line.value = last.call, last.args, last.kwargs, last.kind, last.value
+    for part in new:
+        part.backward, part.comment = line.backward, line.comment
+    return [*new[:-1], line]
 
 
 def sums_in_place(program: Program) -> Program:
@@ -274,6 +323,6 @@ def fold(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, small_products, short_rows,
-    share, side_by_side, drop_unused, sums_in_place,
+    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, sums_as_products, short_rows,
+    products, same_shape, share, side_by_side, drop_unused, sums_in_place,
 ]  # fmt: skip
