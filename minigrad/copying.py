@@ -14,7 +14,7 @@ from .convert import describe
 from .errors import GradientError
 from .value import Value, changed_since, tape, tick
 
-FIELDS = ("_raw", "label", "grad", "gate", "_requires_grad", "_saved", "_a", "_da", "_b", "_db")
+FIELDS = ("_raw", "label", "_grad", "gate", "_requires_grad", "_saved", "_a", "_da", "_b", "_db")
 
 
 class Local(threading.local):

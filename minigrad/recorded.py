@@ -48,7 +48,7 @@ def measured(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def drawn(draw: Callable[[], Any]) -> Any:
-    """The random array that `draw` returns.
+    """The array that `draw` returns, asked for anew on every call: random numbers, statistics that move.
 
     >>> import numpy as np
     >>> drawn(lambda: np.random.default_rng(0).random(2)).round(3)

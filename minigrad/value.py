@@ -263,12 +263,12 @@ class Value(Methods):
     (9.0, 6.0, 'multiply', ['x', 'x'])
     """
 
-    __slots__ = ("_a", "_b", "_da", "_raw", "_db", "_number", "_requires_grad", "_saved", "gate", "grad", "label")
+    __slots__ = ("_a", "_b", "_da", "_raw", "_db", "_grad", "_number", "_requires_grad", "_saved", "gate", "label")
 
     label: str
     gate: Gate | None  # the gate that made it; None for a leaf
-    grad: Any  # None until a backward pass reaches this value
     _raw: Any
+    _grad: Any
     _requires_grad: bool
     _number: float  # creation order
     _a: Any  # a scalar gate keeps its one or two wires ...
@@ -288,21 +288,37 @@ class Value(Methods):
         if not isinstance(label, str):
             raise DtypeError(f"Value: label={label!r:.40} is a {type(label).__name__}; a label is a text.")
         self._raw = to_data(data, dtype)
-        self.label, self.grad, self.gate, self._saved = label, None, None, None
+        self.label, self._grad, self.gate, self._saved = label, None, None, None
         self._requires_grad, self._number = bool(requires_grad), tick()
 
     @property
     def data(self) -> Any:
         """The raw number: a Python float or an ndarray.  Assign to it to change a leaf, as an optimiser does."""
+        if is_recorder(mode := recording.get()):
+            mode.raw_number_asked(self)
         return self._raw
 
     @data.setter
     def data(self, data: Any) -> None:
+        if is_recorder(mode := recording.get()):
+            mode.data_assigned(self)
         if data is self._raw:  # `p.data -= step` has written into the array that is here
             changed_in_place(self)
         else:  # a result keeps its place in the order; the half says that its data were replaced
             self._raw = to_data(data, None)
             self._number = tick() if self.gate is None else int(self._number) + 0.5
+
+    @property
+    def grad(self) -> Any:
+        """The gradient, of the shape and dtype of the data; None until a backward pass reaches this value."""
+        return mode.gradient(self) if is_recorder(mode := recording.get()) else self._grad
+
+    @grad.setter
+    def grad(self, g: Any) -> None:
+        if is_recorder(mode := recording.get()):
+            mode.set_gradient(self, g)
+        else:
+            self._grad = g
 
     @property
     def requires_grad(self) -> bool:
@@ -316,6 +332,8 @@ class Value(Methods):
                 f"{describe(self)} is a result of {self.gate.name}: requires_grad can be set on leaves only; "
                 "use v.detach() for a copy that no gradient passes."
             )
+        if is_recorder(mode := recording.get()):
+            mode.data_assigned(self)
         self._requires_grad = bool(flag)
 
     @property
@@ -337,17 +355,20 @@ class Value(Methods):
         """The one number in it, as a Python float; `ShapeError` if there are more."""
         if self.size != 1:
             raise ShapeError(f"{describe(self)} has {self.size} numbers; item(), float(), int() and bool() need one.")
-        return self._raw if type(self._raw) is float else float(self._raw.item())
+        return self.data if type(self._raw) is float else float(self.data.item())
 
     def numpy(self) -> Any:
         """The data as an ndarray (0-d for a scalar); it shares memory with `.data`."""
-        return np.asarray(self._raw)
+        return np.asarray(self.data)
 
     def detach(self) -> Value:
         """The same data as a new leaf that no gradient passes.
 
         They share memory, and a graph doesn't see what is written through another `Value`: see `detect_anomaly`.
         """
+        if is_recorder(mode := recording.get()):
+            kept: Value = mode.detach(self)
+            return kept
         return Value(self._raw, self.label, requires_grad=False)
 
     def zero_grad(self) -> None:
@@ -413,12 +434,12 @@ class Value(Methods):
             return
         with np.errstate(all="ignore"):
             grads = pull(self, upstream_of(self, gradient))
-        before = [v for v in grads if v.gate is None and v.grad is not None]
+        before = [v for v in grads if v.gate is None and v._grad is not None]
         for v in before:
             check_grad(v)
-            grads[v] = v.grad + grads[v]
+            grads[v] = v._grad + grads[v]
         for value, g in grads.items():  # nothing is written before everything is known
-            value.grad = g
+            value._grad = g
 
     def local_gradients(self) -> tuple[Any, ...]:
         """d self / d input on each wire, in the order of `.inputs`; `None` for constants and gates that mix elements.
@@ -481,7 +502,7 @@ class Value(Methods):
 def new_value(data: Any) -> Value:
     """A `Value` around a result, without the checks that a user's data needs."""
     value = new(Value)
-    value._raw, value.label, value.grad, value.gate, value._saved = data, "", None, None, None
+    value._raw, value.label, value._grad, value.gate, value._saved = data, "", None, None, None
     value._requires_grad, value._number = False, tick()
     return value
 

@@ -19,16 +19,17 @@ import minigrad as mg
 from minigrad.errors import DtypeError, ShapeError
 from minigrad.viz.circuit import trace
 from minigrad.viz.drawing import draw
+from minigrad.viz.svg import draw_svg
 
 ROOT = Path(mg.__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def texts(drawing: Any) -> dict[str, list[str]]:
+def texts(drawing: Any, svg: bytes | None = None) -> dict[str, list[str]]:
     """What each node and each edge of the picture says, by its id: [name,] value, gradient; local and contribution."""
     found = {}
-    for group in ET.fromstring(drawing.pipe(format="svg")).iter(f"{SVG}g"):
+    for group in ET.fromstring(svg or drawing.pipe(format="svg")).iter(f"{SVG}g"):
         lines = [(t.text or "").replace("\xa0", " ").strip() for t in group.findall(f"{SVG}text")]
         found[group.attrib["id"]] = [line for line in lines if line]
     return found
@@ -498,18 +499,20 @@ def visible(label: str) -> str:
 
 
 @pytest.mark.parametrize("label", HOSTILE, ids=lambda label: ascii(label)[:25])
-def test_hostile_labels_are_shown_as_text(label: str) -> None:
+@pytest.mark.parametrize("alone", [False, True], ids=["graphviz", "own"])
+def test_hostile_labels_are_shown_as_text(label: str, alone: bool) -> None:
     x = leaf(2.0, label)
     f = x * x
     f.label = label
     f.backward()
     drawing = draw(f)
     assert max(map(len, drawing.source.splitlines())) < 16_000  # older Graphviz stops at 16 kB
-    root = ET.fromstring(drawing.pipe(format="svg"))
+    svg = draw_svg(drawing.circuit, drawing.style) if alone else drawing.pipe(format="svg")
+    root = ET.fromstring(svg)
     assert {element.tag for element in root.iter()} == ELEMENTS
     for element in root.iter():
         assert not [a for a in element.attrib if a.endswith("href") or a.startswith("on") or a == "style"]
-    drawn = texts(drawing)
+    drawn = texts(drawing, svg)
     assert {k for k in drawn if k[0] in "vgwe"} - {"graph0"} == {"v0", "v1", "g1", "w1", "e0", "e1"}
     name = [visible(label)] if visible(label) else []
     assert drawn["v0"] == [*name, "2", "4"]
@@ -519,8 +522,9 @@ def test_hostile_labels_are_shown_as_text(label: str) -> None:
 def test_a_gates_symbol_is_input_too() -> None:
     for symbol in HOSTILE:
         gate = mg.Gate("hostile", lambda x: 2.0 * x, local=[2.0], symbol=symbol or " ")
-        drawn = texts(draw(gate(leaf(1.0))))
-        assert drawn["g1"] == [visible(symbol) or "?"]
+        drawing = draw(gate(leaf(1.0)))
+        for svg in (drawing.pipe(format="svg"), draw_svg(drawing.circuit, drawing.style)):
+            assert texts(drawing, svg)["g1"] == [visible(symbol) or "?"]
 
 
 def test_random_labels_are_shown_as_text() -> None:

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from test_viz import HOSTILE, leaf, sum_times_z, texts
+from test_viz import HOSTILE, leaf, sum_times_z, texts, visible
 
 import minigrad as mg
 from minigrad import nn
 from minigrad.errors import DtypeError, MinigradError
-from minigrad.value import tick
 from minigrad.viz.circuit import Circuit, trace
 from minigrad.viz.collapse import collapse
 from minigrad.viz.drawing import draw
 from minigrad.viz.health import ailment
 from minigrad.viz.heatmap import heatmap, pooled
+from minigrad.viz.svg import draw_svg
 from minigrad.viz.themes import THEMES
 from minigrad.viz.writers import mermaid, table
-
-
-@pytest.fixture(autouse=True)
-def spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules that note when they ran."""
-    call = nn.Module.__call__
-
-    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
-        start = tick()
-        out = call(self, *args, **kwargs)
-        vars(self)["_span"] = (start, tick())
-        return out
-
-    monkeypatch.setattr(nn.Module, "__call__", noting)
 
 
 class Block(nn.Module):
@@ -194,8 +181,8 @@ def test_a_heatmap_frames_negative_cells() -> None:
     made = heatmap(np.array([[1.0, -2.0, 0.0, np.nan]]), "#ffffff", "#00ff00", "#ff00ff")
     assert made.count("<TD") == 4
     assert made.count('BORDER="1" COLOR="#ff00ff"') == 1
-    assert 'BGCOLOR="#80ff80"' in made  # half as large as the largest
-    assert 'BGCOLOR="#ff00ff"' in made
+    assert 'BGCOLOR="#75ff75"' in made  # half as large as the largest
+    assert 'BGCOLOR="#ff73ff"' in made  # the lowest is lighter than its frame
     assert ">x<" in made
 
 
@@ -276,10 +263,14 @@ class Tags(HTMLParser):
         super().__init__()
         self.seen: set[str] = set()
         self.attributes: set[str] = set()
+        self.text = ""
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.seen.add(tag)
         self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
 
 
 @pytest.mark.parametrize("label", HOSTILE, ids=lambda label: ascii(label)[:25])
@@ -288,15 +279,45 @@ def test_hostile_labels_stay_text_in_every_file(label: str, tmp_path: Path) -> N
     f = x * x
     f.backward()
     drawing = draw(f)
-    for line in mermaid(drawing.circuit).splitlines():
+    shown = visible(label) or "v0"
+    chart = Path(drawing.export(tmp_path / "c.mmd")).read_text(encoding="utf-8")
+    for line in chart.splitlines():
         inner = line.replace("<br>", "")
         assert not set(inner) & set("<>{}\\'`") - ({">"} if "-->" in line else set())
         assert inner.count('"') in (0, 2)
-    page = Path(drawing.export(tmp_path / "c.html")).read_text()
+    codes = re.sub(r"#(\d+);", lambda code: chr(int(code[1])), chart.splitlines()[1])
+    assert codes == f'    v0["{visible(label)}{"<br>" if visible(label) else ""}2<br>4"]'
+    page = Path(drawing.export(tmp_path / "c.html")).read_text(encoding="utf-8")
     assert "<script" not in page
     assert "default-src 'none'" in page
     tags = Tags()
     tags.feed(page)
     assert not tags.seen & {"script", "iframe", "object", "embed", "link", "base", "form", "b", "port", "svg"}
     assert not [name for name in tags.attributes if name.startswith("on") or name == "srcdoc"]
-    json.loads(Path(drawing.export(tmp_path / "c.json")).read_text())
+    assert shown in tags.text
+    tree = json.loads(Path(drawing.export(tmp_path / "c.json")).read_text(encoding="utf-8"))
+    assert tree["nodes"][0]["label"] == label
+    rows = Path(drawing.export(tmp_path / "c.txt")).read_text(encoding="utf-8").splitlines()
+    assert rows[1].startswith(shown)
+    assert len(rows) == 3  # a label breaks no line
+    assert Path(drawing.export(tmp_path / "c.dot")).read_text(encoding="utf-8") == drawing.source
+
+
+def test_hostile_names_of_modules_are_shown_as_text() -> None:
+    class Named(nn.ReLU):
+        name = ""
+
+        def extra_repr(self) -> str:
+            return self.name
+
+    for label in HOSTILE:
+        layer = Named()
+        layer.name = label
+        model = nn.Sequential(layer)
+        f = model(leaf(2.0))
+        drawing = draw(f, model=model)
+        said = texts(drawing)["m1"][0]
+        assert said in (visible(f"0: Named({label})"), "0: Named")
+        closed = draw(f, model=model, depth=1)
+        for svg in (closed.pipe(format="svg"), draw_svg(closed.circuit, closed.style)):
+            assert texts(closed, svg)["g1"][0] in (visible(f"Named({label})"), "Named")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 import sysconfig
 import threading
@@ -76,11 +77,53 @@ def test_scripts_of_an_environment_that_is_not_activated_are_found(
     assert drawing.pipe() == b"beside python\n"
 
 
-def test_without_any_program_the_error_says_what_to_install(nothing_installed: Path, drawing: Any) -> None:
-    for attempt in (drawing.pipe, drawing._repr_image_svg_xml, lambda: drawing.render(nothing_installed / "x.gv")):
+def test_without_any_program_svg_is_laid_out_here_and_others_say_what_to_install(
+    nothing_installed: Path, drawing: Any, tmp_path: Path
+) -> None:
+    for attempt in (drawing.pipe, lambda: drawing._repr_image_svg_xml().encode()):
+        with pytest.warns(UserWarning, match="a simpler layout .* pip install graphviz-pure"):
+            assert b'<g id="e1">' in attempt()
+    for suffix in ("svg", "html"):
+        with pytest.warns(UserWarning, match="a simpler layout"):
+            assert Path(drawing.export(tmp_path / f"x.{suffix}")).stat().st_size > 1000
+    for attempt in (lambda: drawing.pipe(format="png"), lambda: drawing.render(tmp_path / "x.gv", format="pdf")):
         with pytest.raises(MissingExtraError, match="pip install graphviz-pure"):
             attempt()
     assert drawing.source.startswith("digraph circuit {")
+
+
+def test_the_dot_text_is_the_same_whatever_draws_it(nothing_installed: Path, drawing: Any) -> None:
+    """A program that answers with what it was given."""
+    alone = drawing.source
+    for name in ("dot", "graphviz-pure"):
+        program(nothing_installed, name, "/bin/cat")
+        assert drawing.pipe().decode() == drawing.source == alone
+
+
+def test_a_bitmap_is_drawn_with_letters_as_wide_as_their_boxes(nothing_installed: Path, drawing: Any) -> None:
+    """graphviz-pure has no Verdana to paint with, but a Helvetica; a label may say what it likes."""
+    drawing.node("label", label="fontname=Verdana is a label")
+    program(nothing_installed, "graphviz-pure", "/bin/cat")
+    swapped = drawing.pipe(format="png").decode()
+    assert swapped.count("fontname=Helvetica") == 3
+    assert swapped.count("Verdana") == 1
+    assert drawing.source.count("fontname=Verdana") == 4
+
+
+def test_a_bitmap_that_would_be_too_large_is_made_smaller_and_says_so() -> None:
+    x = mg.Value(1.0, label="x")
+    y = x
+    for _ in range(120):
+        y = y * 1.01
+    with pytest.warns(UserWarning, match=r"a png of this drawing would be too large: it is drawn at \d\d% of its size"):
+        picture = draw(y).pipe(format="png")
+    width, height = struct.unpack(">II", picture[16:24])
+    assert 0.99 * renderer.MAX_SIDE < width <= renderer.MAX_SIDE
+    assert width * height <= renderer.MAX_PIXELS
+    svg = b'<svg width="%dpt" height="%dpt"'
+    assert renderer.shrunk(svg % (750, 750)) == 1.0
+    assert renderer.shrunk(svg % (15_000, 15_000)) == pytest.approx((50e6 / 20_000**2) ** 0.5)
+    assert renderer.shrunk(b"anything else") == 1.0
 
 
 def test_pdf_falls_through_to_the_systems_dot_and_says_so(nothing_installed: Path, drawing: Any) -> None:

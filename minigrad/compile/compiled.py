@@ -2,89 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import warnings
+from collections.abc import Callable
 from functools import update_wrapper
-from operator import attrgetter
+from inspect import Parameter, signature
+from threading import RLock
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
-from ..convert import describe, tidy
+from ..convert import describe
 from ..errors import CompileError
+from ..transforms import enclosing
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Value, recording
+from ..value import Value, recording
 from .build import build
-from .emit import Changed, Emitted, emit
+from .emit import Changed, emit
+from .entry import Entry, Unrecorded, as_argument, gate_of, key_of, rebound, stand_ins, wrap
 from .passes import optimise
-from .program import Program
-from .recording import Recorder, Wire
-from .report import Stage, constants
+from .recording import AskedByUs, Recorder, Wire
+from .report import constants, forward_graph
 
 __all__ = ["Compiled", "compile"]
 
-
-NEEDS = attrgetter("_requires_grad")
-
-
-class Entry:
-    """One recording of the function, for arguments of one kind."""
-
-    def __init__(self, program: Program, emitted: Emitted, structure: Any, recorder: Recorder) -> None:
-        self.program, self.emitted, self.structure = program, emitted, structure
-        self.kinds: list[Any] = [None] * 99
-        self.stages: list[Stage] = []
-        self.modes = list(recorder.modes.items())
-        self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
-        self.without_grad, self.with_grad = recorder.without_grad, list(recorder.grad_inputs.values())
-        leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
-        self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
-        self.shapes = [(leaf.shape, leaf.dtype) for leaf in self.leaves]
-        self.known = [leaf._raw for leaf in self.leaves]
-        self.needs = [leaf._requires_grad for leaf in self.leaves]
-
-    def takes(self, args: tuple[Any, ...]) -> bool:
-        """Whether these are arrays of the recorded kinds: a quick answer for the usual call."""
-        if len(args) != len(self.kinds):
-            return False
-        for x, (shape, dtype) in zip(args, self.kinds, strict=False):
-            if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
-                return False
-        return True
-
-    def fits(self) -> bool:
-        """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
-        for leaf, raw, needs in zip(self.leaves, self.known, self.needs, strict=False):
-            if leaf._requires_grad is not needs:
-                return False
-            if leaf._raw is not raw:  # assigned by hand
-                if [(leaf.shape, leaf.dtype) for leaf in self.leaves] != self.shapes:
-                    return False
-                self.known = [leaf._raw for leaf in self.leaves]
-        for leaves, needs in self.scalars:
-            if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
-                return False
-        for module, training in self.modes:
-            if module.training is not training:
-                return False
-        if self.without_grad and any([leaf.grad is not None for leaf in self.without_grad]):
-            return False
-        return not self.with_grad or all([leaf.grad is not None for leaf in self.with_grad])
-
-    def run(self, arguments: Sequence[Any]) -> Any:
-        results = self.emitted.function(*arguments)
-        if self.structure is None:
-            return wrap(results[0])
-        flat = iter(results)
-        return tree_map(lambda _: wrap(next(flat)), self.structure)
-
-
-def wrap(x: Any) -> Any:
-    """A result as the caller gets it: numbers as a `Value` without a gradient; masks, places and counts raw."""
-    if isinstance(x, float):
-        return Value(float(x), requires_grad=False)
-    if x is None or np.asarray(x).dtype not in FLOATS:
-        return tidy(x)
-    return Value(x if isinstance(x, np.ndarray) else float(x), requires_grad=False)
+LIMIT = 64  # how often a function is recorded
 
 
 class Compiled:
@@ -92,75 +35,157 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.gate = gate_of(self.name, f)
         self.entries: dict[Any, list[Entry]] = {}
+        self.count = 0  # of recordings
+        self.uncompiled: set[Any] = set()  # kinds of arguments for which `f` couldn't be recorded
         self.latest: Entry | None = None  # if plain arrays are all that it takes,
         self.latest_key: Any = None  # and its key, which need not be made again
+        self.last: tuple[Entry, Recorder, Any] | None = None  # of the latest recording
+        self.lock = RLock()  # the arrays of a program serve one call at a time
         update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if type(recording.get()) is not bool:
+        if type(mode := recording.get()) is not bool:
             return self.f(*args, **kwargs)  # watched, or recorded by somebody else
         arguments: list[Any] = []
-        if (latest := self.latest) is not None and not kwargs and latest.takes(args):
+        given: list[Value] = []
+        if mode and (latest := self.latest) is not None and not kwargs and latest.takes(args):
             key, arguments = self.latest_key, list(args)
-            if latest.fits():  # as nearly always
-                try:
-                    with np.errstate(all="ignore"):
-                        return latest.run(args)
-                except Changed:
-                    pass
-        elif any([isinstance(x, Value) for x in tree_leaves([args, kwargs])]):
-            return self.f(*args, **kwargs)  # differentiated
         else:
-            key = key_of([args, kwargs], arguments)
-        with np.errstate(all="ignore"):
+            try:
+                key = mode, key_of([args, kwargs], arguments, given)
+            except Unrecorded:
+                return self._eagerly(args, kwargs)
+            if key in self.uncompiled or any([x is v for x in given for v in enclosing.get()]):
+                return self._eagerly(args, kwargs)
+        with self.lock:
             for entry in self.entries.get(key, ()):
-                if entry.fits():
+                if entry.accepts(given):
+                    entry.lend(given)
                     try:
-                        return entry.run(arguments)
+                        if entry.fits():
+                            with np.errstate(all="ignore"):
+                                return entry.run(arguments, given, (args, kwargs))
                     except Changed:
                         continue
-                    except (ArithmeticError, ValueError):  # from Python's floats: nothing has been changed yet
-                        return self.f(*args, **kwargs)
-        return self._record(key, args, kwargs)
+                    except Exception as error:
+                        if entry.emitted.changed_something(error):
+                            raise entry.emitted.located(error) from error
+                        break  # the function itself has the answer, or says what is wrong
+                    finally:
+                        entry.give_back(given)
+            else:
+                return self._record(key, args, kwargs, given)
+        return self._eagerly(args, kwargs)
 
-    def _record(self, key: Any, args: Any, kwargs: Any) -> Any:
-        recorder = Recorder()
-        wires: dict[Value, int] = {}
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: `@mg.compile` above a `def` in a class."""
+        return self if instance is None else MethodType(self, instance)
 
-        def wired(x: Any) -> Any:
-            if not is_array(x):
+    def __reduce__(self) -> Any:
+        """Copies and pickles are the function's; they record anew."""
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        for part in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        return self.__qualname__ if found is self else (Compiled, (self.f,))
+
+    def _eagerly(self, args: Any, kwargs: Any) -> Any:
+        """The function itself; raw numbers that it returns become `Value`s, as those of a program are."""
+        out = self.f(*args, **kwargs)
+        if enclosing.get():
+            return out
+        return tree_map(lambda x: x if isinstance(x, Value) else wrap(x), out)
+
+    def _record(self, key: Any, args: Any, kwargs: Any, given: list[Value]) -> Any:
+        if self.count >= LIMIT:
+            if self.count == LIMIT:
+                warn(
+                    f"{self.name} has been recorded {LIMIT} times, for other shapes, whole numbers, objects or "
+                    "decisions; from now on calls of yet another kind run uncompiled. Numbers that change are best "
+                    "passed as floats or arrays."
+                )
+            self.count += 1
+            return self._eagerly(args, kwargs)
+        recorder, wires = Recorder(), dict[Value, int]()
+        recorder.gradients = bool(recording.get())
+
+        def wired(x: Any, name: str) -> Any:
+            if isinstance(x, Value) and x._requires_grad:
                 return x
-            wire = recorder.wire(x if isinstance(x, np.ndarray) and x.ndim else tidy(np.asarray(x)))
+            if not isinstance(x, (Value, np.ndarray, float, np.floating)):
+                return x
+            label, x = (x.label or name, x._raw) if isinstance(x, Value) else (name, x)
+            wire = recorder.wire(as_argument(x))
+            wire.label = label
             wires[wire] = len(wires)
             return wire
 
-        args, kwargs = tree_map(wired, args), tree_map(wired, kwargs)
-        token = recording.set(recorder)
+        names = iter(names_of(self.f, args, kwargs))
+        wired_args, wired_kwargs = tree_map(lambda x: wired(x, next(names)), (args, kwargs))
+        entry, token = None, recording.set(recorder)
         try:
-            out = self.f(*args, **kwargs)
+            out = self.f(*wired_args, **wired_kwargs)
+            check_result(self.name, out)
+            entry = self._entry(key, recorder, wires, out, given)
+        except Exception as error:
+            recorder.take_back()
+            if isinstance(error, CompileError) and not isinstance(error, AskedByUs):
+                raise
+            reason = f"{type(error).__name__}: {error}"
         finally:
             recording.reset(token)
-        check_result(self.f, out)
-        program = build(recorder, wires, out)
-        program, stages = optimise(program)
-        entry = Entry(program, emit(program), out_structure(out), recorder)
-        entry.stages = stages
-        self.entries.setdefault(key, []).append(entry)
-        if not kwargs and all([isinstance(x, Wire) and x.shape for x in args]):
-            entry.kinds = [(x.shape, x._raw.dtype) for x in args]
-            self.latest, self.latest_key = entry, key
-        return tree_map(
-            lambda x: wrap(np.array(x._raw) if np.ndim(x._raw) else x._raw) if isinstance(x, Value) else x, out
-        )
+        if entry is not None:
+            self.count += 1
+            self.entries.setdefault(key, []).append(entry)
+            plain = key[0] and not kwargs and all([type(x) is np.ndarray for x in args])
+            if plain and all([isinstance(x, Wire) and x.shape for x in wired_args]):
+                entry.kinds = [(x.shape, x._raw.dtype) for x in wired_args]
+                self.latest, self.latest_key = entry, key
+            self.last = entry, recorder, out
+            flat = [np.array(x._raw) if isinstance(x, Value) else x for x in tree_leaves(out)]
+            return entry.results(flat, given, (args, kwargs))
+        result = self._eagerly(args, kwargs)  # most often raises what was wrong
+        self.uncompiled.add(key)
+        warn(f"{self.name} can't be recorded and runs uncompiled: {reason}")
+        return result
+
+    def _entry(self, key: Any, recorder: Recorder, wires: dict[Value, int], out: Any, given: list[Value]) -> Entry:
+        """The program of a recording.
+
+        Parameters among the arguments are read as those from outside are.  When the same function is then called with
+        others, and is seen to use nothing but its arguments, any may stand there.
+        """
+        with recorder.aside():
+            program = build(recorder, wires, out)
+            own = stand_ins(recorder, given, [e for e in self.entries.get(key, ()) if not e.lent])
+            if own:
+                rebound(program, recorder, own)
+            program, stages = optimise(program)
+            return Entry(program, emit(program), out, recorder, given, own, self.gate, stages)
 
     def __repr__(self) -> str:
-        return f"<compiled {getattr(self.f, '__name__', self.f)!s}>"
+        return f"<compiled {self.name}>"
 
     @property
     def source(self) -> str:
         """The program of the latest recording, as Python."""
-        return self._last().emitted.source
+        return self._last()[0].emitted.source
+
+    @property
+    def graph(self) -> Any:
+        """What the latest recording computed, forward, as `viz.draw` shows it: a `Value`, or several as returned.
+
+        Of a function that returns nothing, what its last `backward()` began with.
+
+        >>> f = compile(lambda x: (x * x).sum())
+        >>> _ = f(np.ones(2))
+        >>> f.graph, [x.gate.name for x in f.graph.inputs]
+        (Value(2.0, gate=sum), ['multiply'])
+        """
+        _, recorder, out = self._last()
+        return forward_graph(recorder, out)
 
     def explain(self) -> str:
         """What the latest program costs, before and after each pass; its buffers, and the data that it holds.
@@ -173,40 +198,44 @@ class Compiled:
         ...
         1 buffers of 64 bytes
         """
-        entry = self._last()
+        entry = self._last()[0]
         pairs = zip(entry.stages, [None, *entry.stages], strict=False)
         lines = [str(stage) for stage, before in pairs if before is None or stage[1:] != before[1:]]
         sizes = entry.emitted.buffers
         lines.append(f"{len(sizes)} buffers of {sum(sizes):,} bytes")
         for x in constants(entry.program):
             lines.append(f"data of the function, the same on every call: {x.dtype} {x.shape}")
+        if self.count > 1:
+            lines.append(f"recorded {self.count} times, for other kinds of arguments or decisions")
         return "\n".join(lines)
 
-    def _last(self) -> Entry:
-        if not self.entries:
-            name = getattr(self.f, "__name__", "the function")
-            raise CompileError(f"{name} hasn't been called yet: its program is made from a call.")
-        return list(self.entries.values())[-1][-1]
+    def _last(self) -> tuple[Entry, Recorder, Any]:
+        if self.last is None:
+            raise CompileError(f"{self.name} hasn't been called yet: its program is made from a call.")
+        return self.last
 
 
 def compile(f: Callable[..., Any]) -> Compiled:
     """`f` as a program: recorded on the first call, replayed as straight-line NumPy from then on.
 
-    `f` takes arrays and floats, in containers as you like, uses `Value`s from outside (parameters, read on every call),
-    and returns `Value`s, containers of them, or None.  Gradients, too, are part of the program: `compile(mg.grad(f))`,
-    or a whole training step with `zero_grad()`, `backward()` and an optimiser's `step()`.  `.source` shows it.
+    `f` takes arrays, floats and `Value`s, in containers as you like, uses `Value`s from outside (parameters, read on
+    every call), and returns `Value`s, containers of them, or None.  Gradients, too, are part of the program:
+    `compile(mg.grad(f))`, or a whole training step with `zero_grad()`, `backward()` and an optimiser's `step()`.
+    `.source` shows it, `.explain()` counts, `.graph` is for `viz.draw`.
 
     Other shapes, dtypes or whole numbers are recorded anew; a decision by a value (`if loss > 1`) is checked on every
     call.  What Python does beside gates, such as printing or appending to a list, happens in recorded calls only.  The
-    numbers of a value (`.data`, `float(v)`) are not to be had while recording: `CompileError`.  Results are new arrays
-    without a gradient of their own.  Given `Value`s, and inside another transform, `f` itself is called.
+    numbers of a value (`.data`, `float(v)`) are not to be had while recording: `CompileError`, and nothing has been
+    changed.  Results are new arrays.  They belong to the graph of the `Value`s that they depend on (whose gradient
+    calls `f` once more), except where `f` has called `backward()` or a step itself.  Inside another transform, and
+    given results of gates, `f` itself is called.
 
     >>> from minigrad import grad
     >>> slope = compile(grad(lambda w, x: ((x @ w) ** 2.0).sum()))
     >>> slope(np.array([1.0, 2.0]), np.eye(2))
     Value([2., 4.])
     >>> print(slope.source)  # doctest: +ELLIPSIS
-    def run(x0, x1):
+    def run(w, x):
     ...
     """
     if not callable(f):
@@ -214,36 +243,41 @@ def compile(f: Callable[..., Any]) -> Compiled:
     return Compiled(f)
 
 
-def out_structure(out: Any) -> Any:
-    return tree_map(lambda x: None, out)
-
-
-def is_array(x: Any) -> bool:
-    return isinstance(x, (np.ndarray, float, np.floating))
-
-
-def key_of(tree: Any, arguments: list[Any]) -> Any:
-    """What tells calls apart that need a recording of their own: structure, shapes, dtypes, and what is no number."""
-    if isinstance(tree, dict):
-        return tuple([(k, key_of(v, arguments)) for k, v in tree.items()])
-    if isinstance(tree, (list, tuple)):
-        return (type(tree), *[key_of(x, arguments) for x in tree])
-    if type(tree) is np.ndarray:
-        arguments.append(tree)
-        return tree.shape, tree.dtype
-    if isinstance(tree, (float, np.floating)):
-        arguments.append(float(tree))
-        return float
-    try:
-        return hash(tree) and tree, type(tree)
-    except TypeError:  # not hashable: told apart by identity
-        return id(tree), type(tree)
-
-
-def check_result(f: Any, out: Any) -> None:
+def check_result(name: str, out: Any) -> None:
     for x in tree_leaves(out):
         if not isinstance(x, Value) and x is not None:
             raise CompileError(
-                f"{getattr(f, '__name__', 'the function')} returned {describe(x)}, a raw {type(x).__name__}: it would "
-                "be the same on every call. Return the Value that it was computed from."
+                f"{name} returned {describe(x)}, a raw {type(x).__name__}: it would be the same on every call. Return "
+                "the Value that it was computed from."
             )
+
+
+def names_of(f: Any, args: Any, kwargs: Any) -> list[str]:
+    """What each leaf of the arguments is called: x, params_w, batch_0."""
+    try:
+        parameters = list(signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [p.name for p in parameters if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), "x")
+    names: list[str] = []
+
+    def walk(tree: Any, name: str) -> None:
+        if isinstance(tree, dict):
+            for key, x in tree.items():
+                walk(x, f"{name}_{key}" if name else str(key))
+        elif isinstance(tree, (list, tuple)):
+            for key, x in zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True):
+                walk(x, f"{name}_{key}")
+        else:
+            names.append(name)
+
+    for i, x in enumerate(args):
+        walk(x, positional[i] if i < len(positional) else f"{rest}_{i}" if args[1:] or positional else rest)
+    walk(kwargs, "")
+    return names
+
+
+def warn(text: str) -> None:
+    """To the line that called the compiled function."""
+    warnings.warn(text, RuntimeWarning, stacklevel=4)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..convert import KINDS
+from ..errors import CompileError
 from ..tree import tree_leaves
 from .beside import beside
 from .memory import owns_memory, plan
@@ -17,6 +19,7 @@ from .text import Writer
 
 __all__ = ["Changed", "Emitted", "emit"]
 
+CHANGES = ("grad", "clip", "step", "effect")
 BACKWARD = "# backward: from the newest gate to the oldest, upstream times local"
 
 
@@ -27,12 +30,33 @@ class Changed(Exception):
 class Emitted:
     """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
 
-    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int]) -> None:
+    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int], lines: list[Line | None]) -> None:
         self.source, self.namespace = source, {**namespace, "Changed": Changed}
+        self.lines = lines  # what each statement of the function is of, from the second line on
         self.buffers = buffers  # their sizes in bytes
         with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
             exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
         self.function = self.namespace["run"]
+
+    def place(self, error: BaseException) -> int:
+        """The number of the statement that raised it; -1: none of ours."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is not self.function.__code__:
+            trace = trace.tb_next
+        return -1 if trace is None else trace.tb_lineno - 2
+
+    def changed_something(self, error: BaseException) -> bool:
+        """Whether a call that ended so had already stored a gradient, made a step, or the like."""
+        return any([line is not None and line.kind in CHANGES for line in self.lines[: self.place(error) + 1]])
+
+    def located(self, error: Exception) -> Exception:
+        """The error with the gate and the user's line behind the statement that raised it."""
+        i = self.place(error)
+        line, statement = self.lines[i], self.source.splitlines()[i + 1].strip()
+        name = getattr(line.call, "__name__", "the program") if line is not None else "the program"
+        where = f"recorded in {line.comment}" if line is not None and line.comment else "recorded"
+        text = f"{name}: {error} (in {statement!r}, {where}). Gradients and steps from before it in this call stand."
+        return next((ours for theirs, ours in KINDS.items() if isinstance(error, theirs)), CompileError)(text)
 
 
 def emit(program: Program) -> Emitted:
@@ -70,7 +94,9 @@ class Emitter:
     def emitted(self) -> Emitted:
         arguments = self.inputs()
         backward, comment = False, ""
+        of: list[Line | None] = []
         for line in self.program:
+            of += [None] * (len(self.body) - len(of))
             if line.kind in ("call", "view") and line.backward is not backward:
                 backward, comment = line.backward, ""
                 self.body += ["", BACKWARD if backward else "# forward"]
@@ -78,12 +104,13 @@ class Emitter:
                 comment = line.comment
                 self.body.append(f"# {comment}")
             self.write(line)
+            of += [line] * (len(self.body) - len(of))
         outs = [self.returned(x) for x in tree_leaves(self.program.outputs)]
         self.body.append(f"return [{', '.join(outs)}]")
         body = [f"    {statement}" if statement else "" for statement in self.body]
         lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
         sizes = [self.plan.sizes[i] for i in self.memory]
-        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes)
+        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes, of)
 
     def inputs(self) -> list[str]:
         """The names of the arguments; what else comes from outside is read first."""
@@ -96,10 +123,10 @@ class Emitter:
             elif kind == "flat":
                 self.body.append(f"{w.name(line)} = {w.bind(source.numbers, 'all_parameters')}()")
             elif source in vectors or kind == "vector":
-                many, slot = w.bind(vectors[source], "parameters"), "grad" if kind == "grad" else "_raw"
+                many, slot = w.bind(vectors[source], "parameters"), "_grad" if kind == "grad" else "_raw"
                 self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
             else:
-                self.body.append(f"{w.name(line)} = {self.owner(source)}.{'grad' if kind == 'grad' else '_raw'}")
+                self.body.append(f"{w.name(line)} = {self.owner(source)}.{'_grad' if kind == 'grad' else '_raw'}")
         return [name for _, name in sorted(arguments)]
 
     def owner(self, leaf: Any) -> str:
@@ -208,22 +235,23 @@ class Emitter:
             many, home = w.bind(self.program.vectors[leaf], "parameters"), self.homes.get(leaf)
             there = self.grads.get(source) is leaf and source in self.settled
             stored = [f"np.copyto({home}, {w.text(source)})"] if home and not there else []
-            return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf.grad = slope"]
+            return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf._grad = slope"]
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
-            return [f"{owner}.grad = None"]
-        if source.call is beside:
+            return [f"{owner}._grad = None"]
+        if isinstance(source, Line) and source.call is beside:
             name = w.unique(f"d_{leaf.label or 'leaf'}")
             w.setup.append(f"{name} = {home}")
-            return [f"{owner}.grad = {name}"]
-        if self.grads.get(source) is leaf and source in (self.settled if home else self.plan.buffer):
-            return [f"{owner}.grad = {w.text(source)}"]
+            return [f"{owner}._grad = {name}"]
+        own = isinstance(source, Line) and self.grads.get(source) is leaf
+        if own and source in (self.settled if home else self.plan.buffer):
+            return [f"{owner}._grad = {w.text(source)}"]
         if type(leaf._raw) is float:
             stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
-            return [*stored, f"{owner}.grad = float({w.text(source)})"]
+            return [*stored, f"{owner}._grad = float({w.text(source)})"]
         name = w.unique(f"{leaf.label or 'leaf'}_grad")
         w.setup.append(f"{name} = {home or f'np.empty({w.text(leaf.shape)}, np.{leaf.dtype.name})'}")
-        return [f"np.copyto({name}, {w.text(source)})", f"{owner}.grad = {name}"]
+        return [f"np.copyto({name}, {w.text(source)})", f"{owner}._grad = {name}"]
 
     def step(self, line: Line) -> str:
         optimizer, gradients = line.call, self.homes.get(line)

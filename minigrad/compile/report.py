@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tree import tree_leaves
+from ..convert import tidy
+from ..tree import tree_leaves, tree_map
+from ..value import Value, new_value
 from .program import Line, Program
+from .recording import read
 
-__all__ = ["Stage", "constants", "measure"]
+__all__ = ["Stage", "constants", "forward_graph", "measure"]
 
 
 class Stage(NamedTuple):
@@ -52,3 +55,41 @@ def constants(program: Program) -> list[Any]:
     """The arrays that are part of the program: raw data of the function, the same on every call."""
     found = [x for line in program for x in tree_leaves([line.args, list(line.kwargs.values())])]
     return list({id(x): x for x in found if isinstance(x, np.ndarray) and x.ndim}.values())
+
+
+def forward_graph(recorder: Any, out: Any) -> Any:
+    """The recorded graph behind the results, as values with the data and gradients of the recorded call."""
+    roots = [x for x in tree_leaves(out) if isinstance(x, Value)]
+    if not roots:
+        out = recorder.roots[-1] if recorder.roots else None
+        roots = [out]
+    known: dict[Any, Value] = {}
+    for x in sorted(behind(roots), key=lambda x: x._number):
+        known[x] = node = new_value(x._raw)
+        source = x._saved[0][0] if x.gate is read else x
+        node.label, node._requires_grad = source.label, x._requires_grad
+        g = recorder.gradient_known(source)
+        node._grad = None if g is None else tidy(np.array(g._raw))
+        if x.gate is None or x.gate is read:
+            continue
+        node.gate = x.gate
+        if x._saved is None:
+            a, b = (tree_map(lambda w: known.get(w, w) if isinstance(w, Value) else w, w) for w in (x._a, x._b))
+            node._a, node._b, node._da, node._db = a, b, x._da, x._db
+        else:
+            wires, args, params = x._saved
+            node._saved = tuple([known.get(w, w) if isinstance(w, Value) else w for w in wires]), args, params
+    return tree_map(lambda x: known[x] if isinstance(x, Value) else x, out)
+
+
+def behind(roots: list[Any]) -> list[Value]:
+    """All values behind these; what was read from outside is a leaf."""
+    stack = [x for x in roots if x is not None]
+    seen = set(stack)
+    while stack:
+        x = stack.pop()
+        for w in x.inputs if x.gate is not read else ():
+            if isinstance(w, Value) and w not in seen:
+                seen.add(w)
+                stack.append(w)
+    return list(seen)

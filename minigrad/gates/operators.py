@@ -91,7 +91,7 @@ def method(gate: Gate) -> Callable[..., Any]:
         if type(out) is not float:
             return gate(a)
         node = new(Value)
-        node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._raw, node.label, node._grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
         if (mode := enabled()) and (local is not None or mode is not True):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, local, None, None
@@ -121,7 +121,7 @@ def method(gate: Gate) -> Callable[..., Any]:
         if type(out) is not float:
             return gate(a, b)
         node = new(Value)
-        node._raw, node.label, node.grad, node.gate, node._saved = out, "", None, None, None
+        node._raw, node.label, node._grad, node.gate, node._saved = out, "", None, None, None
         node._requires_grad, node._number = False, tick()
         if (mode := enabled()) and (da is not None or db is not None or mode is not True):
             node._requires_grad, node.gate, node._a, node._da, node._b, node._db = True, gate, a, da, b, db

@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import flag
 from ..convert import describe, is_float, is_value, tidy, to_data
 from ..errors import CheckpointError, DtypeError, MinigradError, ShapeError
-from ..value import Value, is_recorder, recording
+from ..value import Value, is_recorder, recording, tick
 from .hooks import Handle, call_with_hooks
 from .summary import Summary, headline, summarise
 
@@ -59,15 +59,27 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward method: define `def forward(self, x)`.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if is_recorder(mode := recording.get()):
+        if recorded := is_recorder(mode := recording.get()):
             mode.called(self)
+        own, start = vars(self), tick()
         try:
-            if "_forward_hooks" in vars(self) or "_backward_hooks" in vars(self):
-                return call_with_hooks(self, args, kwargs)
-            return self.forward(*args, **kwargs)
+            if "_forward_hooks" in own or "_backward_hooks" in own:
+                out = call_with_hooks(self, args, kwargs)
+            else:
+                out = self.forward(*args, **kwargs)
         except MinigradError as error:
             name_layer(error, self)
             raise
+        if mode and not recorded:
+            own["_span"] = (start, tick())  # creation numbers: viz.draw frames the gates that were made in between
+        return out
+
+    def __getstate__(self) -> Any:
+        """What pickles and copies take along: all but when this module ran last, for its results are not theirs."""
+        state = super().__getstate__()
+        own, slots = state if isinstance(state, tuple) else (state, None)
+        own = {name: x for name, x in (own or {}).items() if name != "_span"}
+        return own if slots is None else (own, slots)
 
     def __setattr__(self, name: str, x: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and x is not None and not isinstance(x, Parameter):
@@ -229,6 +241,8 @@ class Module:
     def train(self, mode: bool = True) -> Module:
         """Switch this module and its parts to training (or evaluation) behaviour."""
         flag(f"{type(self).__name__}: mode", mode)
+        if is_recorder(recorder := recording.get()):
+            recorder.modes_set(self, mode)
         for module in self.modules():
             module.training = mode
         return self
@@ -291,7 +305,7 @@ class Module:
 # -------------------------------------------------------------------------------------------------------------- walking
 def parts(tree: dict[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Parameters and modules among attributes, also inside lists, tuples and dicts: ("layers.0", module)."""
-    for key, x in tree.items():
+    for key, x in [*tree.items()]:  # a copy: a module that runs meanwhile notes when
         name = join(path, key)
         if isinstance(x, (Parameter, Module)):
             yield name, x

@@ -11,7 +11,7 @@ from ..arguments import at_least_zero, flag, number, whole
 from ..convert import describe, shape_of
 from ..errors import DtypeError, ShapeError
 from ..gates import mean, reshape, sqrt, subtract
-from ..recorded import beside, measured
+from ..recorded import beside, drawn, measured
 from .module import Module, Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "batch_norm", "layer_norm"]
@@ -59,14 +59,18 @@ def batch_norm(
     at_least_zero("batch_norm: eps", eps), share("batch_norm", momentum)
     if not flag("batch_norm: training", training) and (running_mean is None or running_var is None):
         raise DtypeError("batch_norm: a running statistic is None: only with training=True the batch has its own.")
-    shape, running = shape_of(input), {"running_mean": running_mean, "running_var": running_var}
+    running = {"running_mean": running_mean, "running_var": running_var}
     check_channels(input, running, {"weight": weight, "bias": bias})
     if training:
         centre, centred, out = by_the_batch("batch_norm", input, weight, bias, eps)
         if any([a is not None for a in running.values()]):
             beside(lambda *batch: follow(running.values(), batch, momentum), centre, centred)
         return out
-    per_channel = (1, -1, *[1] * (len(shape) - 2))
+    return by_statistics(input, running_mean, running_var, weight, bias, eps)
+
+
+def by_statistics(input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, eps: float) -> Any:
+    per_channel = (1, -1, *[1] * (len(shape_of(input)) - 2))
     centred = subtract(input, running_mean.reshape(per_channel))
     return scaled(centred / sqrt(running_var.reshape(per_channel) + eps), weight, bias, per_channel)
 
@@ -158,9 +162,11 @@ class BatchNorm(Module):
             raise ShapeError(
                 f"{type(self).__name__}: {describe(x)}: x is {wanted} with {self.num_features} channels, not {shape}."
             )
-        centre, variance, rest = self.running_mean, self.running_var, (self.weight, self.bias)
-        if centre is None or not self.training:
-            return batch_norm(x, centre, variance, *rest, training=centre is None, eps=self.eps)
+        rest = (self.weight, self.bias)
+        if self.running_mean is None:
+            return batch_norm(x, None, None, *rest, training=True, eps=self.eps)
+        if not self.training:
+            return by_statistics(x, drawn(lambda: self.running_mean), drawn(lambda: self.running_var), *rest, self.eps)
         centre, centred, out = by_the_batch(type(self).__name__, x, *rest, self.eps)
         beside(self.follow, centre, centred)
         return out

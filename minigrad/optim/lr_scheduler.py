@@ -26,10 +26,13 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..arguments import at_least_zero, number, whole
 from ..errors import DtypeError
+from ..recorded import beside
 from ..value import Value
-from .optimizer import Group, Optimizer, plain, true_or_false
+from .optimizer import Group, Optimizer, true_or_false
 
 __all__ = [
     "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "InverseTimeLR", "LRScheduler", "LambdaLR",
@@ -60,10 +63,13 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on to the next rate."""
+        beside(self.go_on)
+
+    def go_on(self) -> None:
         if self.last_epoch == 0 and self.optimizer.steps_taken == 0:
             warnings.warn(
                 f"{type(self).__name__}: step() was called before optimizer.step(): the first rate is never used.",
-                stacklevel=2,
+                stacklevel=4,
             )
         self.last_epoch += 1
         try:
@@ -464,8 +470,11 @@ class ReduceLROnPlateau(LRScheduler):
         """Look at the metric (a number, or a scalar Value), and reduce the rates if it is time."""
         if metric is None:
             raise DtypeError("ReduceLROnPlateau: step(metric) needs the number to watch, such as the validation loss.")
-        seen = metric.item() if isinstance(metric, Value) else plain(metric)
-        current = float(number("ReduceLROnPlateau: metric", seen))
+        beside(self.look_at, metric)
+
+    def look_at(self, metric: Any) -> None:
+        one = np.asarray(metric).item() if np.size(metric) == 1 else metric
+        current = float(number("ReduceLROnPlateau: metric", one))
         self.last_epoch += 1
         better = self.is_better(current)
         if better:

@@ -21,7 +21,7 @@ from ..value import Value, changed_in_place, is_recorder, recording, tick
 __all__ = ["Group", "Optimizer", "Slots", "average", "average_of_squares"]
 
 BLOCK = 65536
-RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "grad"))
+RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "_grad"))
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
 # What PyTorch keeps in a group besides: how a step is executed, names, what its schedules remember.  No number depends
 # on it, so `load_state_dict` leaves it out.
@@ -127,7 +127,7 @@ class Flat:
             t = self.steps[0] + 1
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
-        steps = [0 if p.grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
+        steps = [0 if p._grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
         self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
         members = [(t, list(run)) for t, run in groupby(range(len(steps)), key=steps.__getitem__)]
         return [(slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t) for t, run in members if t]
@@ -145,7 +145,7 @@ class Flat:
         """All gradients in one array, copied."""
         pieces = []
         for i, p in enumerate(self.params):
-            g = self.views[i] if p.grad is None else p.grad  # a place holder
+            g = self.views[i] if p._grad is None else p._grad  # a place holder
             if type(g) is not np.ndarray or g.dtype != self.grad.dtype:
                 g = np.asarray(to_constant(g, self.grad.dtype))
                 g = np.full(self.shapes[i], g) if not g.ndim else g  # p.grad = 0
@@ -167,7 +167,7 @@ class Flat:
                 p._raw, p._number = x, now
             return
         for i, p in enumerate(self.params):
-            if everyone or p.grad is not None:
+            if everyone or p._grad is not None:
                 if type(p._raw) is float:
                     p.data = self.known[i] = self.data[self.slices[i]].item()
                 else:
@@ -282,15 +282,12 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to zeros)."""
-        recorded = is_recorder(mode := recording.get())
         for group in self.param_groups:
             for p in group["params"]:
-                if recorded:
-                    mode.clear(p)
                 if set_to_none or p.grad is None:
                     p.grad = None
                 else:
-                    p.grad = 0.0 if isinstance(p.grad, float) else np.zeros_like(p.grad)
+                    p.grad = 0.0 if isinstance(p._raw, float) else np.zeros(p.shape, p.dtype)
 
     def __repr__(self) -> str:
         def describe(group: Group) -> str:

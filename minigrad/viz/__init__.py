@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from .derivation import derive
     from .drawing import draw
     from .explanation import explain
+    from .explorer import explore
     from .plots import decision_boundary, optimizer_race, plot_gradcheck, plot_history
     from .scalar_circuit import expand, expansion
 
 __all__ = [
-    "decision_boundary", "derive", "draw", "expand", "expansion", "explain", "optimizer_race", "plot_gradcheck",
-    "plot_history",
+    "decision_boundary", "derive", "draw", "expand", "expansion", "explain", "explore", "optimizer_race",
+    "plot_gradcheck", "plot_history",
 ]  # fmt: skip
 
 HOME = {"draw": ".drawing"} | dict.fromkeys(
@@ -27,6 +28,7 @@ HOME = {"draw": ".drawing"} | dict.fromkeys(
 HOME |= {
     "derive": ".derivation",
     "explain": ".explanation",
+    "explore": ".explorer",
     "expand": ".scalar_circuit",
     "expansion": ".scalar_circuit",
 }

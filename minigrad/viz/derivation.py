@@ -69,10 +69,11 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
     names, out = Names(), Derivation()
     names(x, "x"), names(loss, "loss")
     left, tex = slope(loss, x, names)
-    if why := no_path(loss, x, names):
+    found = survey(loss, x, k)
+    if not found.count:
+        why = no_path(loss, x, names)
         out.add(f"{left} = 0: {why}", rf"{tex} &= 0 \quad\text{{{escaped(why)}}}")
         return out.finish()
-    found = survey(loss, x, k)
     out.gradient = found.gradient
     chains = [chain(path, names) for path in found.paths]
     missing = found.count - len(found.paths)

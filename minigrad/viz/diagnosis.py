@@ -25,11 +25,9 @@ FLAT = 0.02  # of its largest slope: a squashing gate below it is saturated
 LONG, FADED = 10, 4.0  # a product of ten gates or more that is below 10^-4 has vanished, above 10^4 exploded
 
 
-def no_path(loss: Value, x: Value, names: Names) -> str | None:
-    """Why there is no gradient at all; None if there is one."""
+def no_path(loss: Value, x: Value, names: Names) -> str:
+    """Why no gradient flows from the loss to x."""
     f, name = names(loss), names(x)
-    if loss is x:
-        return None
     if not x.requires_grad and x.gate is None:
         return f"frozen: {name}.requires_grad is False, as after detach() or freeze(): no gradient is computed for it."
     if not loss.requires_grad:
@@ -38,7 +36,7 @@ def no_path(loss: Value, x: Value, names: Names) -> str | None:
         return f"not recorded: {name} was computed under no_grad(), or from values that require no gradient."
     for v in everything(loss):
         if v is x:
-            return None
+            return f"not recorded: when {f} was computed, {name} required no gradient. Compute it again."
         for s in v.inputs:
             if s is not x and shares(s, x):
                 return (
@@ -76,14 +74,14 @@ def shares(s: Any, x: Value) -> bool:
 def diagnose(found: Survey, names: Names) -> list[str]:
     """Findings about the gates between x and the loss, one sentence each; none for a gradient without remarks."""
     closed: dict[str, dict[str, None]] = {}  # by kind; a sentence once, in the order of the gates
-    for v in found.gates:
+    for v, links in zip(found.gates, found.links, strict=True):
         gate = v.gate
         if gate is None or not gate.elementwise or gate.name in ALWAYS_OPEN:
             continue
-        for i, local in enumerate(v.local_gradients()):
-            if local is None or (type(local) is float and 0.0 < abs(local) < math.inf and gate.name not in SQUASHING):
+        for i, _, local in links:
+            if type(local) in (float, bool) and 0.0 < abs(local) < math.inf and gate.name not in SQUASHING:
                 continue  # as nearly always
-            if found_here := remark(v, i, local, names):
+            if found_here := remark(v, i, v.local_gradients()[i] if local is None else local, names):
                 kind, sentence = found_here
                 closed.setdefault(kind, {})[sentence] = None
     findings = []
@@ -144,10 +142,12 @@ def lengths(found: Survey) -> list[str]:
     n = len(steps)
     logs = [math.log(size) if 0.0 < size < math.inf else 0.0]
     if not 1e-300 < size < 1e300:  # the product itself has rounded to 0 or overflowed: its logarithm has not
-        slopes = [v.local_gradients()[i] for v, i in steps]
-        if any([d is None or shape_of(d) or not 0.0 < abs(float(d)) < math.inf for d in slopes]):
-            return []
-        logs = [math.log(abs(float(d))) for d in slopes]
+        logs = []
+        for v, i in steps:
+            local = v.local_gradients()[i]
+            if local is None or shape_of(local) or not 0.0 < abs(float(local)) < math.inf:
+                return []
+            logs.append(math.log(abs(float(local))))
     log10 = math.fsum(logs) / math.log(10.0)
     if n < LONG or abs(log10) < FADED:
         return []

@@ -13,16 +13,17 @@ import numpy as np
 
 from .circuit import Circuit, Node, Wire
 from .health import ailment, gradient_sizes
-from .heatmap import heatmap
+from .heatmap import CELL, heatmap, pooled
 from .modules import chain
 from .themes import Theme, mix
 from .words import SMALL, gradient_text, local_text, sent_text, shorten, value_text
 
-__all__ = ["SIDES", "Style", "write_dot"]
+__all__ = ["FONT", "SIDES", "SMALL_PRINT", "Style", "gate_lines", "gate_of", "gate_style", "wire_words", "write_dot"]
 
 # One font name: Graphviz measures a list of fonts wrongly.
 # Verdana is as wide as DejaVu Sans, which takes its place on Linux: the boxes fit the text on every system.
 FONT = "Verdana"
+SMALL_PRINT = 11  # points, in a gate, below its symbol
 SIDES = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}  # where a wire leaves and arrives
 
 
@@ -45,10 +46,11 @@ def attributes(style: Style) -> dict[str, dict[str, str]]:
     theme = style.theme
     return {
         "graph_attr": {"rankdir": style.direction, "ordering": "in"}  # a gate's first wire on top
-        | {"nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": theme.paper},
+        | {"nodesep": "0.2", "ranksep": "0.3", "pad": "0.15", "bgcolor": theme.paper}
+        | {"fontname": FONT, "fontsize": "12", "fontcolor": theme.ink},  # of the note, and of the frames' titles
         "node_attr": {"fontname": FONT, "fontsize": "14", "fontcolor": theme.ink, "shape": "plain"},
-        "edge_attr": {"fontname": FONT, "fontsize": "12", "color": theme.wire, "penwidth": "1.5", "arrowsize": "0.6"}
-        | ({} if theme.ink == Theme.ink else {"fontcolor": theme.ink}),
+        "edge_attr": {"fontname": FONT, "fontsize": "12", "fontcolor": theme.ink, "color": theme.wire}
+        | {"penwidth": "1.5", "arrowsize": "0.6"},
     }
 
 
@@ -63,7 +65,7 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
         into.setdefault(wire.target, []).append(wire)
     sizes = gradient_sizes(circuit) if style.health else {}
     if circuit.note:
-        graph.attr(label=f"<{escape(circuit.note)}>", labelloc="t", fontname=FONT, fontsize="13", fontcolor=theme.ink)
+        graph.attr(label=f"<{escape(circuit.note)}>", labelloc="t")
 
     def write(node: Node, part: Any) -> None:
         part.node(node.id, value_label(node, style), id=node.id)
@@ -73,7 +75,7 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
         if not node.box:
             sick = ailment(into.get(node.id, [])) if style.health else ""
             part.node(gate, gate_label(node, sick), id=gate, **gate_style(node, theme, sick, sizes.get(node.id)))
-        part.edge(gate, node.id, id=f"w{node.id[1:]}", arrowhead="none", headport=arrive)
+        part.edge(gate, node.id, id=f"w{node.id[1:]}", arrowhead="none", headport=arrive, weight="8")
 
     inside: dict[str, list[Node]] = {}  # the nodes of each module that is drawn open; a constant is where its gate is
     for node in circuit.nodes:
@@ -87,8 +89,7 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
         with part.subgraph(name=f"cluster_{numbers[path]}") as module:
             module.attr(
                 label=f"<{escape(shorten(f'{path}: {circuit.modules[path]}'))}>", style="dashed", color=theme.wire,
-                fontname=FONT, fontsize="12", fontcolor=theme.ink, labeljust="l", bgcolor=theme.module,
-                id=f"m{numbers[path]}",
+                labeljust="l", bgcolor=theme.module, id=f"m{numbers[path]}",
             )  # fmt: skip
             for node in inside.get(path, []):
                 write(node, module)
@@ -103,18 +104,23 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
     for path in children.get("", []):
         cluster(path, graph)
     for wire in circuit.wires:
-        dim = {"color": theme.dim, "style": "dashed"} if nodes[wire.source].constant else {}
-        graph.edge(wire.source, gate_of(wire.target), wire_label(wire, style), id=wire.id, tailport=leave, **dim)
+        look = {"color": theme.dim, "style": "dashed"} if nodes[wire.source].constant else {"weight": "4"}
+        graph.edge(wire.source, gate_of(wire.target), wire_label(wire, style), id=wire.id, tailport=leave, **look)
 
 
 def gate_of(value_id: str) -> str:
     return f"g{value_id[1:]}"
 
 
+def gate_lines(node: Node, sick: str) -> list[str]:
+    """What stands in a gate: its symbol, what is in it if it stands for a module, what is wrong with it."""
+    return [shorten(node.symbol or "") or "?", *[shorten(line) for line in (*node.inside, sick) if line]]
+
+
 def gate_label(node: Node, sick: str) -> str:
-    lines = [escape(shorten(line)) for line in (*node.inside, sick) if line]
-    small = "".join([f'<BR/><FONT POINT-SIZE="11">{line}</FONT>' for line in lines])
-    return f"<{escape(shorten(node.symbol or '') or '?')}{small}>"
+    symbol, *lines = [escape(line) for line in gate_lines(node, sick)]
+    small = "".join([f'<BR/><FONT POINT-SIZE="{SMALL_PRINT}">{line}</FONT>' for line in lines])
+    return f"<{symbol}{small}>"
 
 
 def gate_style(node: Node, theme: Theme, sick: str, size: float | None) -> dict[str, str]:
@@ -135,15 +141,18 @@ def value_label(node: Node, style: Style) -> str:
     below = font(gradient, theme.gradient) if gradient else " "
     label = ("… " if node.cut else "") + shorten(node.label)
     name = f'<TD ROWSPAN="2"><B>{escape(label.strip())}</B></TD>' if label.strip() else ""
+    height = ""
     if style.heatmaps and not isinstance(node.data, tuple) and np.size(node.data) > SMALL:
         if style.values:
             above = beside(above, heatmap(node.data, theme.paper, theme.positive, theme.negative))
         if style.grads and node.grad is not None:
             below = beside(below, heatmap(node.grad, theme.paper, theme.up, theme.down))
+        if ("<TABLE" in above) != ("<TABLE" in below):  # the wire is in the middle
+            height = f' HEIGHT="{CELL * len(pooled(node.data)) + 13}"'
     return (
         '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">'
-        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{theme.wire}">{above}</TD></TR>'
-        f'<TR><TD BORDER="1" SIDES="T" COLOR="{theme.wire}">{below}</TD></TR></TABLE>>'
+        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{theme.wire}"{height}>{above}</TD></TR>'
+        f'<TR><TD BORDER="1" SIDES="T" COLOR="{theme.wire}"{height}>{below}</TD></TR></TABLE>>'
     )
 
 
@@ -154,15 +163,19 @@ def beside(text: str, picture: str) -> str:
     )
 
 
-def wire_label(wire: Wire, style: Style) -> str:
-    """`local -4 → -4`: the gate's local gradient, and what the wire adds to the gradient of its source."""
-    local = escape(local_text(wire, style.digits)) if style.local else ""
+def wire_words(wire: Wire, style: Style) -> tuple[str, str]:
+    """(`local -4 →`, `-4`): the gate's local gradient, and what the wire adds to the gradient of its source."""
+    local = local_text(wire, style.digits) if style.local else ""
     sent = sent_text(wire, style.digits) if style.grads else ""
-    arrow, amount = sent[:2], sent[2:]
-    if not local and not sent:
+    return f"{local} {sent[:2]}".strip(), sent[2:]
+
+
+def wire_label(wire: Wire, style: Style) -> str:
+    before, amount = wire_words(wire, style)
+    if not before:
         return ""
     # the space keeps the text off a wire that runs downwards
-    return f"< {local}{' ' * bool(local and sent)}{arrow}{font(amount, style.theme.gradient) if sent else ''}>"
+    return f"< {escape(before)}{' ' + font(amount, style.theme.gradient) if amount else ''}>"
 
 
 def font(text: str, color: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -16,8 +17,9 @@ from ..io import atomic_write
 from ..value import Value
 from .circuit import Circuit, trace
 from .collapse import collapse, depth_of, fold
-from .dot import SIDES, Style, attributes, write_dot
-from .renderer import render
+from .dot import FONT, SIDES, Style, attributes, write_dot
+from .renderer import BITMAPS, has_renderer, render
+from .svg import draw_svg
 from .themes import THEMES
 from .writers import WRITERS, write_page
 
@@ -55,11 +57,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         elif kind in WRITERS:
             picture = WRITERS[kind](self.circuit, self.style.digits).encode()
         elif kind == "html":
-            svg = render(self.source, "svg")
-            write_page(path, self.circuit, self.style.digits, svg)
+            write_page(path, self.circuit, self.style.digits, self.picture("svg"))
             return os.fspath(path)
         elif kind in graphviz.FORMATS:
-            picture = render(self.source, kind)
+            picture = self.picture(kind)
         else:
             raise MinigradError(
                 f"export: {path.name!r:.80} doesn't say what to write: end it in .svg, .png, .pdf, .html, .dot, .mmd, "
@@ -69,8 +70,29 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
             file.write(picture)
         return os.fspath(path)
 
+    def picture(self, kind: str, engine: str = "dot") -> bytes:
+        """The bytes of a picture: `kind` is svg, png, pdf, ...
+
+        Where no Graphviz program can be found, an svg is laid out by `draw_svg`, with a warning: the circuit, without
+        what was changed in the DOT text since.
+        """
+        if kind == "svg" and not has_renderer():
+            warnings.warn(
+                "no Graphviz program was found: this is a simpler layout of minigrad's own, without frames. "
+                "For the full one: pip install graphviz-pure.",
+                stacklevel=3,
+            )
+            return draw_svg(self.circuit, self.style)
+        drawing = self
+        if kind.partition(":")[0] in BITMAPS:  # the letters that graphviz-pure paints have the widths of Helvetica
+            drawing = self.copy()
+            for attributes in (drawing.graph_attr, drawing.node_attr, drawing.edge_attr):
+                if attributes.get("fontname") == FONT:
+                    attributes["fontname"] = "Helvetica"
+        return render(drawing.source, kind, engine)
+
     def _pipe_lines(self, engine: str, format: str, lines: Iterable[str], **options: Any) -> bytes:
-        return render("".join(lines), dotted(format, **options), engine)
+        return self.picture(dotted(format, **options), engine)
 
     def _pipe_lines_string(self, engine: str, format: str, lines: Iterable[str], **options: Any) -> str:
         return self._pipe_lines(engine, format, lines, **options).decode()
@@ -83,7 +105,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         path = pathlib.Path(outfile or f"{os.fspath(filepath)}.{'.'.join(reversed(kind.split(':')))}")
         if raise_if_result_exists and path.exists():
             raise graphviz.FileExistsError(f"output file exists: {os.fspath(path)!r}")
-        picture = render(self.source, kind, engine)
+        picture = self.picture(kind, engine)
         with atomic_write(path) as file:
             file.write(picture)
         return os.fspath(path)

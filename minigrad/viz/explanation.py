@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..arguments import whole
 from ..convert import shape_of
 from ..errors import OutOfRangeError, ShapeError
@@ -60,9 +62,10 @@ def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5) -> Explanat
     names(x, "x"), names(loss, "loss")
     check_index(x, index)
     what = f"∂{names(loss)}/∂{names(x)}" + ("" if index is None else f"[{spelled(index)}]")
-    if why := no_path(loss, x, names):
-        return Explanation(f"{what}: there is none.\n{why}", None, (), 0.0, (why,))
     found = survey(loss, x, k, index)
+    if not found.count:
+        why = no_path(loss, x, names)
+        return Explanation(f"{what}: there is none.\n{why}", None, (), 0.0, (why,))
     lines = [f"{what} = {shown(found.gradient)}", headline(found, names(x), names(loss))]
     lines += [f"  {column(p, found)}   {route(p, found, x, names)}" for p in found.paths]
     lines += carried(found)
@@ -101,7 +104,7 @@ def headline(found: Survey, x: str, f: str) -> str:
     open_ones = f", {how_many(found.open)} of them open" if shut > 0 else ""
     some = "" if found.count <= len(found.paths) else f" The {len(found.paths)} strongest:"
     if some and not found.exact:
-        some = f" The {len(found.paths)} strongest found, following only the strongest few through each value:"
+        some = f" The {len(found.paths)} strongest found (through arrays, the search goes by an estimate):"
     return f"{how_many(found.count)} paths lead from {x} to {f}{open_ones}.{some}"
 
 
@@ -113,8 +116,9 @@ def share(part: Any, whole_: Any) -> float:
     """The part of the gradient that a contribution makes up; the shares of all paths sum to 1."""
     if not shape_of(whole_):
         return float(part) / float(whole_) if whole_ else float("nan")
-    square = float((whole_ * whole_).sum())
-    return float((part * whole_).sum()) / square if square else float("nan")
+    with np.errstate(all="ignore"):
+        square = float((whole_ * whole_).sum())
+        return float((part * whole_).sum()) / square if square else float("nan")
 
 
 def percent(part: float) -> str:

@@ -1,4 +1,4 @@
-"""Arrays as small pictures of at most 8 by 8 cells, for the labels of Graphviz."""
+"""Arrays as small pictures of at most 8 by 8 cells."""
 
 from __future__ import annotations
 
@@ -8,30 +8,49 @@ import numpy as np
 
 from .themes import mix
 
-__all__ = ["heatmap", "pooled"]
+__all__ = ["CELL", "heatmap", "pooled", "shades"]
 
 CELLS = 8  # rows and columns at most
+CELL = 10  # points from one to the next
+FAINTEST = 0.08  # how dark a number is that is just not zero
+FRAMED = 0.55  # how dark the lowest number is, so that the frame around it can be seen
 
 
-def heatmap(x: Any, paper: str, positive: str, negative: str) -> str:
-    """A table of cells, the darker the further from zero; negative ones are framed, so that colour isn't all there is.
+Cell = tuple[str | None, bool]  # its colour, None where it is not finite; whether it is framed
 
-    What is not finite is an empty cell with a cross.
+
+def shades(x: Any, paper: str, positive: str, negative: str) -> list[list[Cell]]:
+    """The cells of an array, the darker the further from zero; negative ones are framed, so that colour isn't all there
+    is.
+
+    >>> shades([2.0, 0.0, -1.0, np.nan], "#ffffff", "#00ff00", "#ff00ff")
+    [[('#00ff00', False), ('#ffffff', False), ('#ffb3ff', True), (None, False)]]
     """
     cells = pooled(x)
     finite = np.isfinite(cells)
     most = float(np.max(abs(cells[finite]), initial=0.0)) or 1.0
-    cell = 'FIXEDSIZE="TRUE" WIDTH="9" HEIGHT="9"'
+
+    def shade(number: float) -> Cell:
+        if not np.isfinite(number):
+            return None, False
+        share = FAINTEST + (1.0 - FAINTEST) * abs(number) / most if number else 0.0
+        return (mix(paper, negative, FRAMED * share), True) if number < 0 else (mix(paper, positive, share), False)
+
+    return [[shade(number) for number in row] for row in cells.tolist()]
+
+
+def heatmap(x: Any, paper: str, positive: str, negative: str) -> str:
+    """A table of cells; what is not finite is an empty cell with a cross."""
+    fixed = f'FIXEDSIZE="TRUE" WIDTH="{CELL - 1}" HEIGHT="{CELL - 1}"'
     rows = ""
-    for row in cells:
+    for row in shades(x, paper, positive, negative):
         rows += "<TR>"
-        for number in row.tolist():
-            if not np.isfinite(number):
-                rows += f'<TD {cell}><FONT COLOR="{negative}" POINT-SIZE="7">x</FONT></TD>'
+        for color, framed in row:
+            if color is None:
+                rows += f'<TD {fixed}><FONT COLOR="{negative}" POINT-SIZE="7">x</FONT></TD>'
                 continue
-            color = mix(paper, negative if number < 0 else positive, abs(number) / most)
-            frame = f'BORDER="1" COLOR="{negative}" ' if number < 0 else ""
-            rows += f'<TD {frame}{cell} BGCOLOR="{color}"></TD>'
+            frame = f'BORDER="1" COLOR="{negative}" ' if framed else ""
+            rows += f'<TD {frame}{fixed} BGCOLOR="{color}"></TD>'
         rows += "</TR>"
     frame = f'BORDER="1" CELLBORDER="0" CELLSPACING="1" CELLPADDING="0" COLOR="{mix(paper, positive, 0.5)}"'
     return f"<TABLE {frame}>{rows}</TABLE>"

@@ -15,8 +15,9 @@ __all__ = ["Modules", "chain"]
 class Modules:
     """The modules of `model`: their paths, the names of their parameters, and which values they made.
 
-    A gate belongs to the innermost module that was running when it was recorded (`Module.__call__` notes from which
-    creation number to which it ran last); where that is not known, to the module whose parameters it reads.
+    A gate belongs to the innermost module that was running when it was recorded: `Module.__call__` notes from which
+    creation number to which it ran last.  Of an earlier call, as of one module that is called for each step of a
+    sequence, only the gates are known that read its parameters; so of a model that was copied or loaded.
     """
 
     def __init__(self, model: Any = None) -> None:
@@ -26,20 +27,23 @@ class Modules:
         self.known = {path: headline(module) for path, module in modules.items()}
         self.names: dict[Value, str] = {}
         self.owners: dict[Value, str] = {}
-        self.spans = []  # (first, last creation number, path), the outer modules first
+        self.spans: dict[str, tuple[int, int]] = {}  # path: first and last creation number
         for path, module in modules.items():
             for name, parameter in module.named_parameters(path, recurse=False):
                 self.names.setdefault(parameter, name)
                 self.owners.setdefault(parameter, path)
             if span := vars(module).get("_span"):
-                self.spans.append((*span, path))
+                self.spans[path] = span
 
     def of(self, value: Value, inputs: tuple[Any, ...]) -> str | None:
         """The path of the module that `value` belongs to, given the inputs of its gate; None outside of the model."""
         if value.gate is None:
             return self.owners.get(value)
-        paths = [path for first, last, path in self.spans if first < value._number < last]
-        paths += [self.owners[x] for x in inputs if isinstance(x, Value) and x in self.owners][:1]
+        number = value._number
+        paths = [path for path, (first, last) in self.spans.items() if first < number < last]
+        owner = next((self.owners[x] for x in inputs if isinstance(x, Value) and x in self.owners), None)
+        if owner is not None and number < self.spans.get(owner, (number + 1, 0))[0]:  # later: the loss reads a weight
+            paths.append(owner)
         return max(paths, key=len, default=None)
 
 

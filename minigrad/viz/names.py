@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ def size_of(g: Any) -> float:
     """The Euclidean length of a gradient; of all parts of one that goes to several outputs of a gate."""
     if isinstance(g, tuple):
         return float(np.sqrt(sum([size_of(part) ** 2 for _, part in g])))
-    return abs(float(g)) if not shape_of(g) else float(np.sqrt(np.sum(np.square(np.asarray(g, np.float64)))))
+    if not shape_of(g):
+        return abs(float(g))
+    numbers = np.asarray(g, np.float64).ravel()
+    return math.sqrt(np.dot(numbers, numbers))
 
 
 class Names:

@@ -4,29 +4,39 @@ A gradient is a sum over paths, each the product of the local gradients along it
 nothing here lists them all: one pass over the gates, oldest first, counts them and finds for every value the best way
 back to x; the second, third, ... best path then leave a better one at a single place (as in Eppstein's algorithm for
 the k shortest paths, 1998).
+
+How good a wire is: for single numbers the size of its local gradient, so that the path of the best wires is the
+strongest.  For arrays, by how much the whole gradient grows or shrinks on it.  That is an estimate; so more paths than
+were asked for are followed, and all of them if they are not too many.
 """
 
 from __future__ import annotations
 
+import gc
 import heapq
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..convert import ieee
 from ..errors import GradientError
-from ..value import Value, pull, sent, tape, upstream_of
+from ..value import Value, pull, sent, tape, times, upstream_of
 from .names import size_of
 
-__all__ = ["Path", "Survey", "survey"]
+__all__ = ["Path", "Survey", "check_ends", "survey"]
 
 CLOSED = 1e9  # stands for -log 0, so that paths with fewer closed wires come first; and for log inf
-WIDTH = 64  # for arrays: how many paths are followed through each value ...
-WORK = 40_000  # ... or fewer in a large graph: wires times paths
-MEMORY = 20_000_000  # numbers
-Way = tuple[float, int, int, Any]  # log|product| of the best path by it, wire, the place of its source, local gradient
-Route = list[tuple[int, int, Any]]  # from the loss down: (place, wire, local gradient)
+SMALL = 4096  # numbers: local gradients up to that size are kept while the paths are followed
+WORK = 100_000  # gates on the paths through arrays that are followed beyond those asked for ...
+MEMORY = 20_000_000  # ... and numbers that are kept for it
+Link = tuple[int, int, Any]  # a wire towards x: which input, the place of its source, its local gradient or None
+Way = tuple[float, int, int, Any]  # how good the best path by a wire is, and the wire
+Route = list[tuple[int, int, Any]]  # from the loss down: (place, wire, local gradient or None)
+Start = tuple[int, int]  # of a route: like the n-th one as far as its p-th place
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,12 @@ class Path:
 class Survey:
     """What lies between x and the loss."""
 
-    gradient: Any  # d loss / d x, by backpropagation
+    gradient: Any  # d loss / d x, by backpropagation; None if no path leads there
     gates: list[Value]  # results on some path, oldest first; the loss is the last
-    count: float  # of paths; exact up to 2^53
-    open: float  # of paths without a wire whose local gradient is 0; nan if gates mix elements
-    total: float  # the sum of the sizes of the contributions; nan if not all paths were followed
+    links: list[list[Link]]  # of each, the wires towards x; x has the place 0, the first gate 1, ...
+    count: float = 0.0  # of paths; exact up to 2^53
+    open: float = math.nan  # of paths without a wire whose local gradient is 0; nan if there are arrays
+    total: float = math.nan  # the sum of the sizes of the contributions; nan if not all paths were followed
     paths: list[Path] = field(default_factory=list)  # the strongest, strongest first
     exact: bool = True  # whether these are known to be the strongest
 
@@ -54,60 +65,80 @@ def survey(loss: Value, x: Value, k: int, index: Any = None) -> Survey:
     """The k strongest paths from x to the single number `loss`, and sums over all of them.
 
     `index` picks one entry of an array x.  For single numbers in elementwise gates the paths are the strongest of
-    all; where gates mix elements, each value keeps the strongest few that reach it (all, if they are few).
+    all; through arrays, the strongest that were found.
     """
-    with np.errstate(all="ignore"):
-        gradient = pull(loss, upstream_of(loss, 1.0))[x]
-        gates = between(loss, x)
-        if all([single(v) for v in gates]) and single(x):
-            return scalar_survey(loss, x, gates, gradient, k)
-        return array_survey(loss, x, gates, gradient, k, index)
+    with np.errstate(all="ignore"), collector_paused():
+        gates, links = between(loss, x)
+        found = Survey(None, gates, links)
+        if not gates and loss is not x:
+            return found
+        if not x.shape and all([v._saved is None or single(v) for v in gates]):
+            found.gradient, gains = pull(loss, upstream_of(loss, 1.0))[x], sum_up(found)
+            routes, starts = strongest(rated(links, gains), k)
+        else:
+            found.count = number_of_paths(links)
+            found.gradient, gains = flow(loss, gates, links)
+            many = min(WORK // (len(gates) or 1), MEMORY // max([v.size for v in (x, *gates)]))
+            routes, starts = strongest(rated(links, gains), max(k, many))
+            found.exact = found.count <= len(routes)
+        parts = follow(loss, gates, routes, starts)
+        if index is not None:
+            found.gradient, parts = float(found.gradient[index]), [float(g[index]) for g in parts]
+        sizes = [size_of(g) for g in parts]
+        if found.exact and found.count == len(parts):
+            found.total = math.fsum(sizes)
+        order = sorted(range(len(parts)), key=lambda n: -sizes[n] if sizes[n] == sizes[n] else -math.inf)
+        found.paths = [Path(tuple([(gates[at - 1], i) for at, i, _ in routes[n]]), parts[n]) for n in order[:k]]
+        return found
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Nothing here makes cycles, and Python's collector would walk through the whole graph again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+# ------------------------------------------------------------------------------------------------- what lies in between
+def between(loss: Value, x: Value) -> tuple[list[Value], list[list[Link]]]:
+    """The results through which a change of x reaches the loss, oldest first, and the wires on which it does."""
+    place = {x: 0} if x.requires_grad else {}
+    gates: list[Value] = []
+    links: list[list[Link]] = []
+    for v in reversed(tape(loss)[0]):
+        if v._saved is None:
+            wires = enumerate(zip(*v._kept(), strict=True))
+            mine = [(i, place[s], local) for i, (s, local) in wires if local is not None and s in place]
+        else:
+            inputs = enumerate(v._saved[0])
+            mine = [(i, place[s], kept_local(v, i, s)) for i, s in inputs if isinstance(s, Value) and s in place]
+        if mine and v is not x:
+            gates.append(v)
+            place[v] = len(gates)
+            links.append(mine)
+    return gates, links
 
 
 def single(v: Value) -> bool:
-    return not v.shape and not isinstance(v.data, tuple) and (v.gate is None or v.gate.elementwise)
+    return not v.shape and not isinstance(v.data, tuple) and v.gate is not None and bool(v.gate.elementwise)
 
 
-def between(loss: Value, x: Value) -> list[Value]:
-    """The results through which a change of x reaches the loss, oldest first."""
-    reached, gates = {x}, []
-    for v in reversed(tape(loss)[0]):
-        if v is not x and any([isinstance(s, Value) and s in reached for s in v.inputs]):
-            reached.add(v)
-            gates.append(v)
-    return gates
-
-
-# ------------------------------------------------------------------------------------------------------ single numbers
-def scalar_survey(loss: Value, x: Value, gates: list[Value], gradient: Any, k: int) -> Survey:
-    place = {x: 0}
-    best, count, opened, mass = [0.0], [1.0], [1.0], [1.0]  # per value: the best log|product|; sums over all paths to x
-    ways: list[list[Way]] = [[]]  # per value: its wires towards x, best first
-    for v in gates:
-        mine, n, passing, size = [], 0.0, 0.0, 0.0
-        for i, (s, local) in enumerate(zip(v.inputs, v.local_gradients(), strict=True)):
-            if local is not None and s in place:
-                j = place[s]
-                mine.append((weight(local) + best[j], i, j, local))
-                n += count[j]
-                passing += opened[j] if local != 0 else 0.0
-                size += mass[j] * abs(float(local)) if local != 0 else 0.0
-        if len(mine) > 1:
-            mine.sort(key=lambda way: (-way[0], way[1]))
-        place[v] = len(best)
-        best.append(mine[0][0])
-        ways.append(mine)
-        count.append(n)
-        opened.append(passing)
-        mass.append(size)
-    values = [x, *gates]
-    top = place[loss]
-    paths = []
-    for route in strongest(ways, top, k):
-        steps = tuple([(values[at], wire) for at, wire, _ in route])
-        size = math.prod([local for _, _, local in route])
-        paths.append(Path(steps, product(steps) if size != size else float(size)))
-    return Survey(gradient, gates, count[top], opened[top], mass[top], paths)
+def kept_local(v: Value, i: int, source: Value) -> Any:
+    """The local gradient on wire i, with which `times` does all that the engine would; None if there's more to it."""
+    gate, (wires, args, params) = v.gate, v._saved
+    if gate is None or gate.local is None or gate.arity is None or not gate.catalogued or v.size > SMALL:
+        return None
+    if v.shape != source.shape or v.dtype != source.dtype:
+        return None  # it was broadcast or cast
+    if any([isinstance(s, Value) and s.gate is None and s._saved for s in wires]):
+        return None  # a leaf was changed in place: the engine knows whether that was since
+    local = ieee(gate.rule(i), args, params)
+    return local if getattr(local, "dtype", v.dtype) in (v.dtype, bool) else None
 
 
 def weight(local: Any) -> float:
@@ -115,30 +146,84 @@ def weight(local: Any) -> float:
     return math.log(size) if 0.0 < size < math.inf else -CLOSED if size == 0.0 else CLOSED
 
 
-def product(steps: tuple[tuple[Value, int], ...]) -> float:
-    """Multiplied by the engine, for whom a closed wire sends 0 also for an infinite upstream gradient."""
-    g = 1.0
-    for v, wire in steps:
-        g = sent(v, g)[wire]
-    return float(g)
+def number_of_paths(links: list[list[Link]]) -> float:
+    count = [1.0]
+    for mine in links:
+        count.append(sum([count[j] for _, j, _ in mine]))
+    return count[-1]
 
 
-def strongest(ways: list[list[Way]], top: int, k: int) -> list[Route]:
-    """The k best routes from `top` down to 0.
+def sum_up(found: Survey) -> list[list[float]]:
+    """Sums over all paths through single numbers: how many there are, how many are open, and their sizes.
+
+    Returns how good each wire is: the logarithm of its local gradient.
+    """
+    count, opened, sizes = [1.0], [1.0], [1.0]
+    gains = []
+    for v, mine in zip(found.gates, found.links, strict=True):
+        n, passing, size, here = 0.0, 0.0, 0.0, []
+        for i, j, kept in mine:
+            local = v.local_gradients()[i] if kept is None else kept
+            n += count[j]
+            if local != 0:
+                passing += opened[j]
+                size += sizes[j] * abs(float(local))
+            here.append(weight(local))
+        count.append(n)
+        opened.append(passing)
+        sizes.append(size)
+        gains.append(here)
+    found.count, found.open, found.total = count[-1], opened[-1], sizes[-1]
+    return gains
+
+
+def flow(loss: Value, gates: list[Value], links: list[list[Link]]) -> tuple[Any, list[list[float]]]:
+    """The gradient at x, and how good each wire is: by what the whole gradient grows or shrinks on it."""
+    flows: list[Any] = [None] * (len(gates) + 1)
+    flows[-1] = upstream_of(loss, 1.0)
+    gains = []
+    for at in range(len(gates), 0, -1):
+        g, v, here = flows[at], gates[at - 1], []
+        flows[at], size, everything = None, size_of(g), ()
+        for i, j, local in links[at - 1]:
+            if local is None:
+                everything = everything or sent(v, g)
+            part = everything[i] if local is None else times(g, local)
+            here.append(weight(size_of(part) / size) if size else -CLOSED)
+            flows[j] = part if flows[j] is None else flows[j] + part
+        gains.append(here)
+    return flows[0], gains[::-1]
+
+
+# ------------------------------------------------------------------------------------------------------- the best paths
+def rated(links: list[list[Link]], gains: list[list[float]]) -> list[list[Way]]:
+    """For each place the wires towards x, best first."""
+    best, ways = [0.0], [list[Way]()]
+    for wires, mine in zip(links, gains, strict=True):
+        here = [(gain + best[j], i, j, local) for (i, j, local), gain in zip(wires, mine, strict=True)]
+        if len(here) > 1:
+            here.sort(key=lambda way: (-way[0], way[1]))
+        best.append(here[0][0])
+        ways.append(here)
+    return ways
+
+
+def strongest(ways: list[list[Way]], k: int) -> tuple[list[Route], list[Start]]:
+    """The k best routes from the last place down to 0, and where each left an earlier one.
 
     A route follows the best way everywhere below the place where it last left it: at position p, by the way of rank r.
     The routes next to it leave it there by rank r + 1, or at a later position by rank 1.
     """
     routes: list[Route] = []
-    queue: list[tuple[float, int, Route, int, int]] = [(0.0, 0, [], 0, 0)]  # how much worse than the best; p, r
+    starts: list[Start] = []
+    queue: list[tuple[float, int, int, int, int]] = [(0.0, 0, -1, 0, 0)]  # how much worse than the best; n, p, r
     made = 1
     while queue and len(routes) < k:
-        behind, _, before, p, rank = heapq.heappop(queue)
-        at = top
+        behind, _, n, p, rank = heapq.heappop(queue)
+        route, turns, at = routes[n][:p] if p else [], [], len(ways) - 1
         if p:
-            above, wire, _ = before[p - 1]
+            above, wire, _ = route[-1]
             at = next(way[2] for way in ways[above] if way[1] == wire)
-        route, turns = before[:p], []
         while at:
             mine = ways[at]
             if len(mine) > rank + 1:
@@ -148,45 +233,28 @@ def strongest(ways: list[list[Way]], top: int, k: int) -> list[Route]:
             route.append((at, wire, local))
             at, rank = below, 0
         routes.append(route)
-        for worse, n, position, r in heapq.nsmallest(k - len(routes), turns):
-            heapq.heappush(queue, (worse, n, route, position, r))
-    return routes
+        starts.append((n, p))
+        for worse, tie, position, r in heapq.nsmallest(k - len(routes), turns):
+            heapq.heappush(queue, (worse, tie, len(routes) - 1, position, r))
+    return routes, starts
 
 
-# --------------------------------------------------------------------------------------------------------------- arrays
-def array_survey(loss: Value, x: Value, gates: list[Value], gradient: Any, k: int, index: Any) -> Survey:
-    inside = {x, *gates}
-    wires = [[i for i, s in enumerate(v.inputs) if isinstance(s, Value) and s in inside] for v in gates]
-    wired, largest = sum([len(mine) for mine in wires]), max([v.size for v in inside])
-    width = max(1, min(WIDTH, WORK // (wired or 1), MEMORY // (largest or 1)))
-    count = {x: 1.0}
-    flows: dict[Value, list[tuple[float, int, Any, Any]]] = {loss: [(1.0, 0, upstream_of(loss, 1.0), None)]}
-    made, exact = 1, True
-    for v, mine in zip(gates, wires, strict=True):
-        count[v] = sum([count[v.inputs[i]] for i in mine])
-    for v, mine in zip(reversed(gates), reversed(wires), strict=True):
-        arriving = sorted(flows.pop(v, []), key=lambda flow: (-flow[0], flow[1]))
-        exact = exact and len(arriving) <= width
-        for _, _, g, link in arriving[:width]:
-            parts = sent(v, g)
-            for i in mine:
-                if parts[i] is not None:
-                    flows.setdefault(v.inputs[i], []).append((size_of(parts[i]), made, parts[i], (v, i, link)))
-                    made += 1
-    ends = [(g if index is None else float(g[index]), link) for _, _, g, link in flows[x]]
-    ends.sort(key=lambda end: -size_of(end[0]))
-    total = sum([size_of(g) for g, _ in ends]) if exact else math.nan
-    paths = [Path(unlinked(link), g) for g, link in ends[:k]]
-    part = gradient if index is None else float(gradient[index])
-    return Survey(part, gates, count[loss], math.nan, total, paths, exact)
-
-
-def unlinked(link: Any) -> tuple[tuple[Value, int], ...]:
-    steps = []
-    while link is not None:
-        v, i, link = link
-        steps.append((v, i))
-    return tuple(reversed(steps))
+def follow(loss: Value, gates: list[Value], routes: list[Route], starts: list[Start]) -> list[Any]:
+    """What arrives at x on each route.  Where one begins like an earlier one, that part is not followed again."""
+    leaving: dict[int, set[int]] = {}
+    for n, p in starts:
+        leaving.setdefault(n, set()).add(p)
+    known = {(-1, 0): upstream_of(loss, 1.0)}
+    arrived = []
+    for n, (route, start) in enumerate(zip(routes, starts, strict=True)):
+        g, stops = known.pop(start), leaving.get(n, ())
+        for p in range(start[1], len(route)):
+            if p in stops:
+                known[n, p] = g
+            at, i, local = route[p]
+            g = sent(gates[at - 1], g)[i] if local is None else times(g, local)
+        arrived.append(g)
+    return arrived
 
 
 def check_ends(loss: Any, x: Any, function: str) -> None:

@@ -54,7 +54,7 @@ def mermaid(circuit: Circuit, digits: int = 4) -> str:
     if circuit.note:
         lines.insert(0, f"---\ntitle: {json.dumps(mermaid_text(circuit.note))}\n---")
     for node in circuit.nodes:
-        name = name_of(node) if node.label or node.cut else ""
+        name = name_of(node) if shorten(node.label) or node.cut else ""
         said = [name, value_text(node, digits), gradient_text(node, digits)]
         lines.append(f'    {node.id}["{"<br>".join([mermaid_text(text) for text in said if text])}"]')
         if node.symbol is not None:

@@ -1,0 +1,292 @@
+"""Recorded gates as JavaScript expressions: `F.multiply(x[0], K[2])`.
+
+Only names of functions in gates.js, places in the page's data and literal numbers come into the script; no labels.
+Indices, windows and cuts are resolved here, into positions: shapes don't change in the page.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from ...convert import shape_of
+from ...gates import REGISTRY
+from ...gates.einsum import letters
+from ...gates.shapes import permutation
+from ...gates.windows import gather
+from ...tree import tree_leaves
+from ...value import Gate, Value
+
+__all__ = ["Constants", "NoScript", "function_of", "known", "operands_of", "script"]
+
+HERE = Path(__file__).parent
+SCRIPTS = ("arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js")
+REDUCTIONS = {
+    "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "vector_norm", "all", "any", "argmax", "argmin",
+    "count_nonzero",
+}  # fmt: skip
+ALONG = {"softmax", "log_softmax", "cumsum", "cumprod"}
+UFUNCS = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min"}
+BITS = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
+
+
+class NoScript(Exception):
+    """There is no JavaScript for this: the page says so."""
+
+
+class Constants:
+    """Arrays that rules contain (masks, positions): the page's data has each once."""
+
+    def __init__(self) -> None:
+        self.arrays: list[Any] = []
+        self.places: dict[Any, int] = {}
+
+    def place(self, array: Any) -> str:
+        array = np.ascontiguousarray(array)
+        key = (array.shape, str(array.dtype), array.tobytes())
+        if key not in self.places:
+            self.places[key] = len(self.arrays)
+            self.arrays.append(array)
+        return f"K[{self.places[key]}]"
+
+
+@cache
+def script(name: str) -> str:
+    """A script of the page."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def functions() -> frozenset[str]:
+    """The gates whose forward rule is in JavaScript: lines `F.name = ...`."""
+    return frozenset(re.findall(r"^F\.(\w+) =", script("gates.js"), re.MULTILINE))
+
+
+def known(gate: Any) -> bool:
+    """Whether the gate is one of the catalogue that is in JavaScript, too."""
+    return REGISTRY.get(gate.name) is gate and gate.name in functions() | set(LOWERED)
+
+
+def operands_of(node: Value) -> tuple[Any, ...]:
+    """What a gate was given: raw numbers, then parameters by position.  Recorded wires stay as they are."""
+    if node._saved is None:
+        return tuple([x._raw if isinstance(x, Value) else x for x in node.inputs])
+    return tuple(node._saved[1][1:])
+
+
+def wired(node: Value) -> list[Any]:
+    """The same, with values in the place of their numbers."""
+    if node._saved is None:
+        return list(node.inputs)
+    wires, (_, *args), _ = node._saved
+    return [w if isinstance(w, Value) else x for w, x in zip(wires, args, strict=False)] + args[len(wires) :]
+
+
+# ------------------------------------------------------------------------------------------------------------ functions
+def function_of(head: str, names: dict[Value, str], result: Any, constants: Constants) -> str:
+    """An arrow function: what is used twice gets a name."""
+    order, uses = recorded(result, names)
+    names, lines = dict(names), []
+    for node in order:
+        text = expression(node, names, constants)
+        if uses[node] > 1:
+            lines.append(f"const t{len(lines)} = {text}; ")
+            text = f"t{len(lines) - 1}"
+        names[node] = text
+    body = literal(result, names, constants)
+    return f"({head}) => {{ {''.join(lines)}return {body}; }}" if lines else f"({head}) => {body}"
+
+
+def recorded(result: Any, names: dict[Value, str]) -> tuple[list[Value], dict[Value, int]]:
+    """The recorded gates behind a result, inputs first, and how often each is used."""
+    uses: dict[Value, int] = {}
+    stack = [x for x in tree_leaves(result) if isinstance(x, Value)]
+    for x in stack:
+        uses[x] = uses.get(x, 0) + 1
+    stack, found = list(dict.fromkeys(stack)), []
+    while stack:
+        node = stack.pop()
+        if node in names:
+            continue
+        if node.gate is None:
+            raise NoScript
+        found.append(node)
+        for x in tree_leaves([wired(node), node._saved[2] if node._saved else {}]):
+            if isinstance(x, Value):
+                if x not in uses:
+                    stack.append(x)
+                uses[x] = uses.get(x, 0) + 1
+    found.sort(key=lambda node: node._number)
+    return found, uses
+
+
+def expression(node: Value, names: dict[Value, str], constants: Constants) -> str:
+    gate, params = node.gate, node._saved[2] if node._saved is not None else {}
+    assert gate is not None
+    name, args = gate.name, wired(node)
+
+    def put(x: Any) -> str:
+        return literal(x, names, constants)
+
+    if name in LOWERED and (REGISTRY.get(name) is gate or name not in REGISTRY):
+        return LOWERED[name](node, args, dict(params), put)
+    if REGISTRY.get(name) is not gate and name not in BITS:
+        raise NoScript
+    if name not in functions():
+        raise NoScript
+    return f"F.{name}({', '.join(map(put, bound(gate, args, params)))})"
+
+
+def bound(gate: Gate, args: list[Any], params: dict[str, Any]) -> list[Any]:
+    """Inputs and parameters in the order of the forward rule's signature; of a joint gate the inputs are one list."""
+    if isinstance(gate.forward, np.ufunc) or gate.forward is np.where or gate.name in BITS:
+        return args
+    given = inspect.signature(gate.forward).bind(*args, **params)
+    given.apply_defaults()
+    flat = [*given.args, *given.kwargs.values()]
+    if gate.arity is not None or not gate.differentiable:
+        return flat
+    return [flat[: len(args)], *flat[len(args) :]]
+
+
+def literal(x: Any, names: dict[Value, str], constants: Constants) -> str:
+    """A value by its name, a number, list or text as JavaScript writes it, an array by its place in the data."""
+    if isinstance(x, Value):
+        return names[x]
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind not in "fiub":
+            raise NoScript
+        return constants.place(x)
+    if isinstance(x, np.generic):
+        x = x.item()
+    if x is None or isinstance(x, (bool, int)):
+        return json.dumps(x)
+    if isinstance(x, float):
+        return repr(x) if isfinite(x) else "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+    if isinstance(x, str):
+        return json.dumps(x).replace("<", "\\u003c")
+    if isinstance(x, (list, tuple)):
+        return f"[{', '.join([literal(y, names, constants) for y in x])}]"
+    raise NoScript
+
+
+# ------------------------------------------------------------------------------------------- what depends on shapes only
+def shape(x: Any) -> list[int]:
+    return list(shape_of(x._raw if isinstance(x, Value) else x))
+
+
+def places_in(size: list[int]) -> Any:
+    """An array of this shape that holds the position of each number."""
+    return np.arange(int(np.prod(size, dtype=int)), dtype=np.int32).reshape(size)
+
+
+def resolved(x: Any) -> Any:
+    """A parameter that must be known beforehand."""
+    if any([isinstance(part, Value) for part in tree_leaves(x)]):
+        raise NoScript
+    return x
+
+
+def taken(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    index = resolved(params["index"] if "index" in params else args[1])
+    return f"F.take({put(args[0])}, {put(places_in(shape(args[0]))[index])}, {shape(node)})"
+
+
+def added(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    index = resolved(params["index"] if "index" in params else args[1])
+    return f"F.put({put(args[0])}, {put(np.asarray(places_in(shape(node))[index]))}, {shape(node)})"
+
+
+def window_places(args: list[Any], params: dict[str, Any], size: list[int], names: tuple[str, ...]) -> Any:
+    given = dict(zip(names, args[1:], strict=False)) | params
+    return gather(places_in(size), given["size"], given["stride"], given["dilation"])
+
+
+def windowed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    places = window_places(args, params, shape(args[0]), ("size", "stride", "dilation"))
+    return f"F.take({put(args[0])}, {put(places)}, {shape(node)})"
+
+
+def unwindowed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    places = window_places(args, params, shape(node), ("shape", "size", "stride", "dilation"))
+    return f"F.put({put(args[0])}, {put(places)}, {shape(node)})"
+
+
+def transposed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    n = len(shape(args[0]))
+    axes = permutation(tuple(args[1:]), params.get("axes"))
+    order = [a % n for a in axes] if axes is not None else list(range(n - 1, -1, -1))
+    return f"F.transpose({put(args[0])}, {put([int(a) for a in order])})"
+
+
+def reduced(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    """F.sum(x, axes, shape, ...): the axes counted from the front, the shape of the result, further parameters."""
+    gate = node.gate
+    assert gate is not None
+    if gate.name == "reduce":
+        gate = REGISTRY[UFUNCS[gate.forward.__self__]]  # type: ignore[attr-defined]
+    given = inspect.signature(gate.forward).bind(*args, **params)
+    given.apply_defaults()
+    x, axis = given.arguments["x"], given.arguments["axis"]
+    n = len(shape(x))
+    axes = list(range(n)) if axis is None or not n else [int(a) for a in normalize_axis_tuple(axis, n)]
+    more = [value for key, value in given.arguments.items() if key not in ("x", "axis", "keepdims")]
+    return f"F.{gate.name}({', '.join([put(x), put(axes), put(shape(node)), *map(put, more)])})"
+
+
+def along(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    """F.softmax(x, axes): of each line along the axes; without an axis, of all numbers as one line."""
+    given = inspect.signature(node.gate.forward).bind(*args, **params)  # type: ignore[union-attr]
+    given.apply_defaults()
+    x, axis = given.arguments["x"], given.arguments["axis"]
+    text, axes = put(x), [0]
+    if axis is None or not shape(x):
+        text = f"F.reshape({text}, [{int(np.prod(shape(x)))}])"
+    else:
+        axes = [int(a) for a in normalize_axis_tuple(axis, len(shape(x)))]
+    return f"F.reshape(F.{node.gate.name}({text}, {put(axes)}), {shape(node)})"  # type: ignore[union-attr]
+
+
+def cut(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    given = dict(zip(("x", "indices_or_sections", "axis"), args, strict=False)) | params
+    x, axis = given["x"], given.get("axis", 0)
+    parts = np.split(places_in(shape(x)), resolved(given["indices_or_sections"]), axis)
+    return f"[{', '.join([f'F.take({put(x)}, {put(part)}, {list(part.shape)})' for part in parts])}]"
+
+
+def summed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    subscripts, *xs = args
+    terms, output = letters(subscripts, [tuple(shape(x)) for x in xs])
+    return f"F.einsum({put(terms)}, {put(output)}, {put(xs)})"
+
+
+def joined(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
+    axis = params.get("axis", 0) % len(shape(node))
+    if node.gate.name == "stack":  # type: ignore[union-attr]
+        one = shape(node)
+        one[axis] = 1
+        return f"F.concatenate([{', '.join([f'F.reshape({put(x)}, {one})' for x in args])}], {axis})"
+    return f"F.concatenate({put(args)}, {axis})"
+
+
+LOWERED: dict[str, Callable[[Value, list[Any], dict[str, Any], Callable[[Any], str]], str]] = {
+    "reshape": lambda node, args, params, put: f"F.reshape({put(args[0])}, {shape(node)})",
+    "broadcast_to": lambda node, args, params, put: f"F.broadcast_to({put(args[0])}, {shape(node)})",
+    "astype": lambda node, args, params, put: f"F.cast({put(args[0])}, {put(node.dtype.char)})",
+    "number": lambda node, args, params, put: f"F.cast({put(args[0])}, {put(node.dtype.char)})",
+    "pick": lambda node, args, params, put: f"{put(args[0])}[{params.get('i', args[-1])}]",
+    "read": lambda node, args, params, put: put(args[0]),
+    "detach": lambda node, args, params, put: put(args[0]),
+    "getitem": taken, "put": added, "windows": windowed, "unwindows": unwindowed, "transpose": transposed,
+    "split": cut, "einsum": summed, "concatenate": joined, "stack": joined, "reduce": reduced,
+}  # fmt: skip
+LOWERED |= dict.fromkeys(REDUCTIONS, reduced) | dict.fromkeys(ALONG, along)

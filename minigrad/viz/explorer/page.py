@@ -1,0 +1,245 @@
+"""The page as one HTML file: the graph and its layouts as data, the gates' rules and the program as one script.
+
+Labels are input.  They are in the data alone, which the script reads and writes into the page as text; the page's
+Content Security Policy allows this script and this style sheet by their hashes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from math import isfinite
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from ...convert import shape_of
+from ...value import Value, pull, sent, upstream_of
+from ..words import number, shorten
+from .emit import SCRIPTS, Constants, script
+from .graph import Box, Graph, Level, levels_of
+from .layout import place
+from .record import Rules
+from .sentences import pattern_of, statements_of
+
+__all__ = ["page"]
+
+LARGEST = 5_000  # values that the page computes with, whether or not it draws them
+CHARACTER = 7.3  # width of one, in the page's font of 12 pixels
+NUMBER = 10  # characters: -1.234e-05
+PICTURE = 48  # the side of a heatmap
+
+
+def page(v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int) -> tuple[str, str, str]:
+    """The HTML text, its title, and what it says about what is missing."""
+    graph = Graph.behind(v, model, max(LARGEST, max_nodes))
+    levels, note = ([], "") if graph.note else levels_of(graph, max_nodes)
+    if not levels:
+        graph = Graph.behind(v, model, max_nodes)
+        levels, note = levels_of(graph, max_nodes)
+    data, rules = facts(graph, v, gradient)
+    notes = [text for text in (graph.note, note, *data.pop("notes")) if text]
+    data["levels"] = [drawn(graph, level, data["nodes"]) for level in levels]
+    name = shorten(title or v.label) or "A circuit"
+    data |= {"title": name, "note": " ".join(notes)}
+    program = "\n".join([script(file) for file in SCRIPTS])
+    program = f'"use strict";\n(() => {{\n{program}\nconst RULES = (K) => [\n{rules}\n];\nstart(RULES);\n}})();\n'
+    style = script("page.css")
+    text = Template(script("page.html")).substitute(
+        title=html.escape(name), style=style, data=safe_json(data), program=program, style_hash=digest(style),
+        program_hash=digest(program),
+    )  # fmt: skip
+    return text, name, data["note"]
+
+
+def digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def safe_json(data: Any) -> str:
+    """JSON in which no character can end the element that it stands in."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))  # ASCII: line separators are escaped, too
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+# ------------------------------------------------------------------------------------------------------------ the data
+def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
+    """The values of the graph and how each is computed; and the rules, as JavaScript."""
+    rules = Rules(Constants())
+    nodes, names = [], Labels()
+    for at, value in enumerate(graph.values):
+        is_value = isinstance(value, Value)
+        node: dict[str, Any] = {
+            "name": names(str(graph.names.get(value) or value.label)) if is_value else "",
+            "named": bool(is_value and (value.label or value in graph.names)),
+            "needs": is_value and value.requires_grad,
+            "inputs": graph.inputs[at],
+        }
+        if graph.inputs[at]:
+            node |= {"gate": value.gate.name, "symbol": shorten(value.gate.symbol) or "?", "rule": rules.of(value)}
+        if not graph.inputs[at] or node["rule"] in rules.no_forward:
+            node["data"] = encoded(raw(graph, at))
+        nodes.append(node)
+    forward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_forward}
+    backward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_backward}
+    seed = upstream_of(v, 1.0 if gradient is None else gradient)
+    if backward:
+        with np.errstate(all="ignore"):
+            grads = pull(v, seed)
+        for at in backward:
+            d = sent(graph.values[at], grads[graph.values[at]])
+            nodes[at]["sent"] = [encoded(part) for part, x in zip(d, graph.values[at].inputs, strict=True)
+                                 if not isinstance(x, str)]  # fmt: skip
+    says = [words(rule, graph) for rule in sorted({node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}.values())]
+    data = {
+        "nodes": nodes,
+        "seed": encoded(seed),
+        "constants": [encoded(array) for array in rules.constants.arrays],
+        "words": {nodes[at]["rule"]: text for at, text in says},
+        "frozen": frozen(graph, forward, bool(backward)),
+        "notes": notes_about(graph, forward | backward, bool(backward)),
+    }
+    return data, ",\n".join(rules.texts)
+
+
+class Labels:
+    """Each value's name in the page: its label, with a prime if another has it, too; or v1, v2, ..."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.next = 1
+
+    def __call__(self, label: str) -> str:
+        name = shorten(label)
+        while not name:
+            name = f"v{self.next}" if f"v{self.next}" not in self.taken else ""
+            self.next += 1
+        while name in self.taken:
+            name += "′"
+        self.taken.add(name)
+        return name
+
+
+def words(at: int, graph: Graph) -> tuple[int, dict[str, Any]]:
+    gate = graph.values[at].gate
+    return at, {"statements": statements_of(gate, len(graph.inputs[at])), "pattern": pattern_of(gate)}
+
+
+def frozen(graph: Graph, stuck: set[int], everything: bool) -> list[int]:
+    """The leaves whose numbers can't be changed in the page: those before gates that it can't compute, or all."""
+    behind = set(range(len(graph.values))) if everything else set(stuck)
+    for at in range(len(graph.values) - 1, -1, -1):
+        if at in behind:
+            behind.update(graph.inputs[at])
+    return [at for at in sorted(behind) if not graph.inputs[at]]
+
+
+def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
+    notes = []
+    if gates := dict.fromkeys([graph.values[at].gate.name for at in sorted(stuck)]):
+        which = "All inputs" if everything else "The inputs before them"
+        notes.append(f"Not recomputed here: {', '.join(map(shorten, gates))}. {which} are fixed.")
+    baked = {"where", "select", "getitem", "put"}
+    for at, inputs in enumerate(graph.inputs):
+        if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):
+            notes.append("Masks and index arrays are those of this run: they don't follow the sliders.")
+            break
+    if any([changed(graph, at) for at in range(len(graph.values))]):
+        notes.append("Some data were replaced after this graph was computed: the page computes with the new ones.")
+    return notes
+
+
+def chosen_by_numbers(value: Value) -> bool:
+    """Whether a mask or an index array, which may stem from a comparison, decides what this gate passes."""
+    wires, (_, *args), params = value._saved if value._saved is not None else ((), (None,), {})
+    index = [*args[len(wires) :], *params.values()]
+    arrays = [x for i in index for x in (i if isinstance(i, tuple) else (i,)) if isinstance(x, np.ndarray)]
+    masks = [x for x in args if getattr(x, "dtype", None) == np.bool_ or isinstance(x, bool)]
+    return bool(arrays or masks)
+
+
+def changed(graph: Graph, at: int) -> bool:
+    value = graph.values[at]
+    if not graph.inputs[at] or not isinstance(value, Value):
+        return False
+    if value._saved is None:
+        return any([isinstance(x, Value) and (x._number > value._number or x._number % 1) for x in value.inputs])
+    return any([isinstance(x, Value) and x._raw is not raw for x, raw in zip(value._saved[0], value._saved[1][1:], strict=False)])
+
+
+def encoded(x: Any) -> Any:
+    """Numbers as JSON; those that it doesn't know as texts, arrays as their bytes."""
+    if x is None or isinstance(x, (bool, np.bool_)):
+        return None if x is None else bool(x)
+    if isinstance(x, (list, tuple)):
+        return [encoded(part) for part in x]
+    if isinstance(x, (int, float, np.integer, np.floating)):
+        x = float(x)
+        return x if isfinite(x) else str(x)
+    kind = {"f": x.dtype.char, "b": "b", "i": "i", "u": "i"}[x.dtype.kind]
+    data = np.ascontiguousarray(x, "<i4" if kind == "i" else "<f8")
+    return {"shape": list(x.shape), "dtype": kind, "data": base64.b64encode(data.tobytes()).decode()}
+
+
+# ------------------------------------------------------------------------------------------------------------ the boxes
+def drawn(graph: Graph, level: Level, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """A level with the places of its boxes and wires."""
+    outer = {wire.source for wire in level.wires} | {len(nodes) - 1}
+    shown = [described(graph, box, nodes, outer) for box in level.boxes]
+    layout = place(level, [(box["w"], box["h"]) for box in shown])
+    for box, (x, y) in zip(shown, layout["boxes"], strict=True):
+        box |= {"x": x, "y": y}
+    wires = [
+        {"source": wire.source, "start": wire.start, "end": wire.end, "parts": wire.parts} | at
+        for wire, at in zip(level.wires, layout["wires"], strict=True)
+    ]
+    return {"name": level.name, "size": layout["size"], "boxes": shown, "wires": wires, "labelled": level.labelled}
+
+
+def described(graph: Graph, box: Box, nodes: list[dict[str, Any]], outer: set[int]) -> dict[str, Any]:
+    """What is in a box, and how large it has to be for that."""
+    last = box.members[-1]
+    outs = [at for at in box.members if at in outer] or [last]
+    gates = [at for at in box.members if graph.inputs[at]]
+    out: dict[str, Any] = {"members": box.members, "outs": outs, "gate": bool(gates)}
+    title, lines = "", []
+    if len(box.members) > 1:
+        leaves = [at for at in box.members if not graph.inputs[at] and nodes[at]["needs"]]
+        lines = [f"{len(gates)} gate{'s' * (len(gates) != 1)}"]
+        if leaves:
+            count = sum([int(np.prod(shape(graph, at), dtype=int)) for at in leaves])
+            lines.append(f"{count:,} parameter{'s' * (count != 1)}")
+    title = shorten(box.title) or nodes[last]["name"]
+    if gates and not box.title:
+        out["symbol"] = nodes[last]["symbol"]
+    picture = len(outs) > 1 or (np.prod(shape(graph, last), dtype=int) != 1 and not isinstance(raw(graph, last), tuple))
+    row = len(outs) > 1 or int(np.prod(shape(graph, last)[:-1], dtype=int)) == 1  # a vector is a row of bars
+    tall = 0 if not picture else PICTURE // 2 if row else PICTURE
+    needs = nodes[outs[0]]["needs"]
+    symbol = (26 + CHARACTER * max(0, len(out.get("symbol", "")) - 2)) if "symbol" in out else 0.0
+    text = max([len(title), *map(len, lines), *([NUMBER] if gates or title else [len(constant_text(raw(graph, last)))])])
+    if picture:
+        text = max(text, len(str(shape(graph, last))))
+    rows = bool(title) + len(lines) + 1 + needs
+    width = symbol + CHARACTER * text + 18
+    out |= {"title": title, "named": bool(box.title) or nodes[last]["named"], "lines": lines, "picture": tall, "needs": needs}
+    out["w"] = round(max(width, symbol + (2 * PICTURE if needs else PICTURE) + 26 if picture else 0))
+    out["h"] = 15 * rows + 12 + (tall + 8 if tall else 0)
+    out["indent"] = round(symbol)
+    return out
+
+
+def raw(graph: Graph, at: int) -> Any:
+    value = graph.values[at]
+    return value._raw if isinstance(value, Value) else value
+
+
+def shape(graph: Graph, at: int) -> tuple[int, ...]:
+    return () if isinstance(raw(graph, at), tuple) else shape_of(raw(graph, at))
+
+
+def constant_text(x: Any) -> str:
+    return number(float(x), 4) if np.ndim(x) == 0 and not isinstance(x, tuple) else str(shape_of(x))
