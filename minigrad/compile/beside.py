@@ -60,9 +60,9 @@ def one_square(program: Program, whole: Line, params: list[Any]) -> tuple[list[L
     squares = {
         x.args[0]: x for x in program if x.call is np.vdot and x.args[0] is x.args[1] and isinstance(x.args[0], Line)
     }
-    wanted = {squares.get(p) for p in params}
+    wanted = {squares[p] for p in params if p in squares}
     tops = [x for x in program if x.call is np.add and wanted <= {y for y in terms(x, uses) if isinstance(y, Line)}]
-    if not tops or None in wanted or any([uses[x] != 1 for x in wanted]):
+    if not tops or len(wanted) < len(params) or any([uses[x] != 1 for x in wanted]):
         return program.lines, program.outputs
     top, square = tops[0], Line(np.vdot, (whole, whole), {}, np.vdot(whole.value, whole.value), "call")
     new = [square]
@@ -91,12 +91,12 @@ def one_decay(lines: list[Line], whole: Line, params: list[Any], flat: Any) -> l
         total = grad.args[0] if grad is not None else None
         if not (isinstance(total, Line) and total.call is np.add and total.kind == "call" and uses[total] == 1):
             return lines
-        decay = [x for x in total.args if isinstance(x, Line) and x.call is np.multiply and x.args[0] is p]
-        slope = [x for x in total.args if isinstance(x, Line) and x.shape == p.shape and x not in decay[:1]]
-        if not decay or not slope or type(decay[0].args[1]) is not float:
+        shrinks = [x for x in total.args if isinstance(x, Line) and x.call is np.multiply and x.args[0] is p]
+        slope = [x for x in total.args if isinstance(x, Line) and x.shape == p.shape and x not in shrinks[:1]]
+        if not shrinks or not slope or type(shrinks[0].args[1]) is not float:
             return lines
         slopes.append(slope[0])
-        factors.add(decay[0].args[1])
+        factors.add(shrinks[0].args[1])
     at = min([lines.index(grad) for grad in grads if grad is not None])
     if len(factors) > 1 or not set(slopes) <= set(lines[:at]):
         return lines

@@ -143,6 +143,8 @@ class Entry:
 
     def results(self, flat: list[Any], given: list[Value], call: Any) -> Any:
         """Numbers as the caller gets them, in the structure that the function returned."""
+        if self.structure is None and not self.wires:
+            return wrap(flat[0])
         made = list(map(wrap, flat))
         if self.wires and recording.get() is True:
             places = [i for i, needs in enumerate(self.needs) if needs]

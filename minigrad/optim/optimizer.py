@@ -70,7 +70,7 @@ class Flat:
         self.shapes = [p.shape for p in params]
         self.scalars = all([type(p._raw) is float for p in params])
         self.views = self.views_of(self.data)
-        self.cut: dict[tuple[int, int], Any] = {}  # the pieces, until the numbers move
+        self.cut: dict[tuple[int, int], list[tuple[slice, np.ndarray]]] = {}  # the pieces, until the numbers move
         self.clock: list[float] = []  # when the arrays were changed, for all of them;
         self.stamps: list[Any] = []  # what the parameters have of it
         self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
@@ -123,7 +123,9 @@ class Flat:
 
     def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        if (whole or not self.lacks_gradients()) and self.steps.count(self.steps[0]) == len(self.steps):  # as nearly always
+        if (whole or not self.lacks_gradients()) and self.steps.count(self.steps[0]) == len(
+            self.steps
+        ):  # as nearly always
             t = self.steps[0] + 1
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
