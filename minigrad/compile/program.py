@@ -176,6 +176,7 @@ class Sym(NDArrayOperatorsMixin):
     shape = property(lambda self: self.line.shape)
     ndim = property(lambda self: self.line.ndim)
     dtype = property(lambda self: self.line.dtype)
+    flags = property(lambda self: self.line.value.flags)
     size = property(lambda self: int(np.prod(self.line.shape, dtype=int)))
     T = property(lambda self: np.transpose(self))
 
@@ -200,8 +201,8 @@ class Sym(NDArrayOperatorsMixin):
             value = function(*plain(args), **plain(kwargs))
         if function in ABOUT_SHAPES:
             return value
-        if isinstance(value, (list, tuple)):
-            raise Unsupported("several results")
+        if value is None or isinstance(value, (list, tuple)):
+            raise Unsupported("several results, or none: an array is written into")
         return Sym(self.builder.add(function, lines_of(args), lines_of(kwargs), value), self.builder)
 
     def __array_ufunc__(self, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:

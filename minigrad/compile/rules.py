@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..gates.windows import from_columns, scatter
 from .program import SUM, Sym, Unsupported
 
 __all__ = ["SHORTER", "add_in_place", "put_plain"]
@@ -18,8 +19,9 @@ __all__ = ["SHORTER", "add_in_place", "put_plain"]
 
 def select(mask: Any, x: Any) -> Any:
     """x where the mask is true, 0 elsewhere: the bits of x times 1 or 0, for branches cost ten times as much."""
-    both = isinstance(mask, Sym) and isinstance(x, Sym) and mask.shape == x.shape and mask.dtype == bool
-    if not both or not x.ndim:
+    if not isinstance(mask, Sym) or not isinstance(x, Sym) or mask.dtype != bool or not x.ndim:
+        return np.where(mask, x, 0.0)
+    if mask.shape != np.broadcast_shapes(mask.shape, x.shape):
         return np.where(mask, x, 0.0)
     return np.multiply(x.view(np.dtype(f"i{x.dtype.itemsize}")), mask).view(x.dtype)
 
@@ -48,7 +50,7 @@ def put(x: Any, index: Any, shape: Any) -> Any:
 
 
 def put_plain(x: Any, index: Any, shape: Any) -> Any:
-    out = np.zeros(shape, x.dtype)
+    out = np.zeros_like(x, shape=shape) if x.ndim == len(shape) else np.zeros(shape, x.dtype)
     out[index] = x
     return out
 
@@ -62,6 +64,17 @@ def number(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
+def filling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule that fills an array bit by bit, and is given the array: `function` takes out=."""
+
+    def call(g: Any, *args: Any, **params: Any) -> Any:
+        if not isinstance(g, Sym):
+            raise Unsupported
+        return g.call(function, (g, *args), params)
+
+    return call
+
+
 SHORTER: dict[str, Callable[..., Any]] = {
     "select": select,
     "broadcast_to": broadcast,
@@ -69,4 +82,6 @@ SHORTER: dict[str, Callable[..., Any]] = {
     "put": put,
     "number": number,
     "detach": lambda x: x,
+    "uncolumns": filling(from_columns),
+    "unwindows": filling(scatter),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keyword
 import math
 import re
+from inspect import signature
 from math import prod
-from types import BuiltinMethodType
+from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,7 @@ class Writer:
             return [f"{name}[{self.index(args[1])}] = {self.text(args[0])}"]
         if line.call is np.zeros:
             return [f"{name}.fill(0.0)"]
-        if line.call is np.ascontiguousarray:
+        if line.call in (np.ascontiguousarray, np.copy):
             return [f"np.copyto({name}, {self.text(args[0])})"]
         if line.call is np.reshape:
             return [f"np.copyto({name}.reshape({self.text(args[0].shape)}), {self.text(args[0])})"]
@@ -189,8 +190,11 @@ def takes_out(line: Line) -> bool:
     """Whether the call has an out=."""
     if isinstance(line.call, np.ufunc) or reduces(line.call):
         return True
-    functions = (np.dot, np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
-    return line.call in functions and "dtype" not in line.kwargs
+    if "out" in line.kwargs or "dtype" in line.kwargs:
+        return False
+    if isinstance(line.call, FunctionType):  # the rule of a gate
+        return "out" in signature(line.call).parameters
+    return line.call in (np.dot, np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
 
 
 def called(line: Line) -> str:
