@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import update_wrapper
 from inspect import Parameter, signature
 from threading import RLock
@@ -17,7 +19,7 @@ from ..convert import describe
 from ..errors import CompileError
 from ..transforms import enclosing
 from ..tree import tree_leaves, tree_map
-from ..value import Value, recording
+from ..value import FLOATS, Value, recording
 from .build import build
 from .emit import Changed, emit
 from .entry import Entry, Unrecorded, as_argument, gate_of, key_of, rebound, stand_ins, wrap
@@ -79,7 +81,9 @@ class Compiled:
                     finally:
                         entry.give_back(given)
             else:
-                return self._record(key, args, kwargs, given)
+                with collector_paused():
+                    return self._record(key, args, kwargs, given)
+        args, kwargs = tree_map(lambda x: Value(x, requires_grad=False) if is_number(x) else x, [args, kwargs])
         return self._eagerly(args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -243,6 +247,23 @@ def compile(f: Callable[..., Any]) -> Compiled:
     if not callable(f):
         raise CompileError(f"compile takes a function, not {describe(f)}.")
     return Compiled(f)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """A recording makes objects by the hundred thousand, and no garbage: Python would look for some again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def is_number(x: Any) -> bool:
+    """Whether a recorded function gets a `Value` for it."""
+    return isinstance(x, (np.ndarray, float, np.floating)) and np.asarray(x).dtype in FLOATS
 
 
 def check_result(name: str, out: Any) -> None:

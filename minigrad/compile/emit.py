@@ -15,6 +15,7 @@ from .beside import beside
 from .memory import owns_memory, plan
 from .program import Line, Program
 from .rules import add_in_place, put_plain
+from .straight import Block, pick
 from .text import Writer
 
 __all__ = ["Changed", "Emitted", "emit"]
@@ -30,12 +31,16 @@ class Changed(Exception):
 class Emitted:
     """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
 
-    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int], lines: list[Line | None]) -> None:
-        self.source, self.namespace = source, {**namespace, "Changed": Changed}
-        self.lines = lines  # what each statement of the function is of, from the second line on
+    def __init__(
+        self, functions: list[str], namespace: dict[str, Any], buffers: list[int], lines: list[Line | None]
+    ) -> None:
+        self.source, self.namespace = "\n\n".join(functions), {**namespace, "Changed": Changed}
+        self.statements = functions[-1].splitlines()
+        self.lines = lines  # what each statement of the last function is of, from the second line on
         self.buffers = buffers  # their sizes in bytes
         with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
-            exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
+            for function in functions:
+                exec(builtins.compile(function, "<minigrad program>", "exec"), self.namespace)
         self.function = self.namespace["run"]
 
     def place(self, error: BaseException) -> int:
@@ -52,7 +57,7 @@ class Emitted:
     def located(self, error: Exception) -> Exception:
         """The error with the gate and the user's line behind the statement that raised it."""
         i = self.place(error)
-        line, statement = self.lines[i], self.source.splitlines()[i + 1].strip()
+        line, statement = self.lines[i], self.statements[i + 1].strip()
         name = getattr(line.call, "__name__", "the program") if line is not None else "the program"
         where = f"recorded in {line.comment}" if line is not None and line.comment else "recorded"
         text = f"{name}: {error} (in {statement!r}, {where}). Gradients and steps from before it in this call stand."
@@ -71,9 +76,10 @@ class Emitter:
         merge_names_of_sums(program)
         self.program = program
         self.body: list[str] = []
-        final = [i for i, line in enumerate(program) if line.kind in ("step", "clip", "effect")]
+        self.parts: list[str] = []  # functions that it calls
+        final = [i for i, line in enumerate(program) if line.kind in ("draw", "step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
-        self.w = Writer(may_raise=not any([line.kind in ("call", "view") for line in rest]))
+        self.w = Writer(may_raise=not any([line.kind in ("call", "view") and line.call is not pick for line in rest]))
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
@@ -90,6 +96,12 @@ class Emitter:
         # a scalar beside float32 arrays must be a Python float, which upcasts nothing
         narrow = [line for line in program if line.dtype == np.float32]
         self.as_floats = {x for line in narrow for x in line.inputs if type(x.value) is float}
+        self.picked: dict[Line, list[int]] = {}  # the results of a block that are used
+        for line in program:
+            if isinstance(line.call, Block):
+                self.as_floats.update([x for x in line.inputs if type(x.value) is float])
+            elif line.call is pick:
+                self.picked.setdefault(line.args[0], []).append(line.args[1])
 
     def emitted(self) -> Emitted:
         arguments = self.inputs()
@@ -110,7 +122,7 @@ class Emitter:
         body = [f"    {statement}" if statement else "" for statement in self.body]
         lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
         sizes = [self.plan.sizes[i] for i in self.memory]
-        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes, of)
+        return Emitted([*self.parts, "\n".join(lines) + "\n"], self.w.namespace, sizes, of)
 
     def inputs(self) -> list[str]:
         """The names of the arguments; what else comes from outside is read first."""
@@ -151,6 +163,12 @@ class Emitter:
             self.add_in_place(line)
         elif line.call is beside:
             self.beside(line)
+        elif isinstance(line.call, Block):
+            functions, statements = line.call.write(w, line.args, self.picked.get(line, []))
+            self.parts += functions
+            self.body += statements
+        elif line.call is pick:
+            w.names[line] = line.args[0].call.names[line.args[1]]
         elif owns_memory(line) and line not in self.fresh:
             self.make_room(line)
             *most, last = w.into(line)
@@ -182,11 +200,14 @@ class Emitter:
     def add_in_place(self, line: Line) -> None:
         w, (whole, index, y) = self.w, line.args
         w.names[line] = name = w.name(whole)
+        self.fixed.add(line)
+        if not np.shape(line.value[index]):
+            self.body.append(f"{name}[{w.index(index)}] += {w.text(y)}")
+            return
         part = name
         if index != slice(None):
             part = w.unique(f"{name}_part")
             w.setup.append(f"{part} = {name}[{w.index(index)}]")
-        self.fixed.add(line)
         self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
 
     def beside(self, line: Line) -> None:

@@ -17,7 +17,7 @@ from .rules import put_plain
 
 __all__ = ["Writer"]
 
-RESERVED = ("np", "math", "run", "Changed", "float", "zip", "leaf", "slope")
+RESERVED = ("np", "math", "run", "Changed", "float", "abs", "zip", "leaf", "slope")
 OPERATORS = {
     np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/",
     np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">=", np.equal: "==", np.not_equal: "!=",
