@@ -43,7 +43,8 @@ class Compiled:
         self.count = 0  # of recordings
         self.uncompiled: set[Any] = set()  # kinds of arguments for which `f` couldn't be recorded
         self.latest: Entry | None = None  # if plain arrays are all that it takes,
-        self.latest_key: Any = None  # and its key, which need not be made again
+        self.latest_key: Any = None  # its key, which need not be made again, and all entries of that kind
+        self.alike: list[Entry] = []
         self.last: tuple[Entry, Recorder, Any] | None = None  # of the latest recording
         self.lock = RLock()  # the arrays of a program serve one call at a time
         update_wrapper(self, f, updated=())
@@ -54,7 +55,7 @@ class Compiled:
         arguments: list[Any] = []
         given: list[Value] = []
         if mode and (latest := self.latest) is not None and not kwargs and latest.takes(args):
-            key, arguments = self.latest_key, list(args)
+            key, entries, arguments = self.latest_key, self.alike, list(args)
         else:
             try:
                 key = mode, key_of([args, kwargs], arguments, given)
@@ -62,8 +63,9 @@ class Compiled:
                 return self._eagerly(args, kwargs)
             if key in self.uncompiled or any([x is v for x in given for v in enclosing.get()]):
                 return self._eagerly(args, kwargs)
+            entries = self.entries.get(key, [])
         with self.lock:
-            for entry in self.entries.get(key, ()):
+            for entry in entries:
                 if entry.accepts(given):
                     entry.lend(given)
                     try:
@@ -146,7 +148,7 @@ class Compiled:
             plain = key[0] and not kwargs and all([type(x) is np.ndarray for x in args])
             if plain and all([isinstance(x, Wire) and x.shape for x in wired_args]):
                 entry.kinds = [(x.shape, x._raw.dtype) for x in wired_args]
-                self.latest, self.latest_key = entry, key
+                self.latest, self.latest_key, self.alike = entry, key, self.entries[key]
             self.last = entry, recorder, out
             flat = [np.array(x._raw) if isinstance(x, Value) else x for x in tree_leaves(out)]
             return entry.results(flat, given, (args, kwargs))

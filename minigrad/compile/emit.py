@@ -12,10 +12,10 @@ import numpy as np
 from ..convert import KINDS
 from ..errors import CompileError
 from ..tree import tree_leaves
+from .beside import beside
 from .memory import owns_memory, plan
-from .passes import add_in_place
 from .program import Line, Program
-from .rules import put_plain
+from .rules import add_in_place, put_plain
 from .straight import Block, pick
 from .text import Writer
 
@@ -84,8 +84,10 @@ class Emitter:
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
-            if line.kind == "grad" and isinstance(line.args[0], Line):
+            if line.kind == "grad" and isinstance(line.args[0], Line) and line.args[0].call is not beside:
                 self.grads.setdefault(line.args[0], line.call)
+            elif line.call is beside:
+                self.grads |= dict(zip(line.args, line.kwargs["flat"].params, strict=True))
         returned = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
         self.fresh = {x for x in returned if owns_memory(x) and x not in self.grads and x.call is not put_plain}
         self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
@@ -132,6 +134,8 @@ class Emitter:
             if kind == "argument":
                 line.name = line.name or f"x{source}"
                 arguments.append((source, w.name(line)))
+            elif kind == "flat":
+                self.body.append(f"{w.name(line)} = {w.bind(source.numbers, 'all_parameters')}()")
             elif kind == "vector":
                 self.vector(line, vectors[source])
             elif source in vectors:
@@ -175,6 +179,8 @@ class Emitter:
             self.body += self.gradient(line)
         elif line.call is add_in_place:
             self.add_in_place(line)
+        elif line.call is beside:
+            self.beside(line)
         elif isinstance(line.call, Block):
             functions, statements = line.call.write(w, line.args, self.picked.get(line, []))
             self.parts += functions
@@ -216,9 +222,20 @@ class Emitter:
         if not np.shape(line.value[index]):
             self.body.append(f"{name}[{w.index(index)}] += {w.text(y)}")
             return
-        part = w.unique(f"{name}_part")
-        w.setup.append(f"{part} = {name}[{w.index(index)}]")
+        part = name
+        if index != slice(None):
+            part = w.unique(f"{name}_part")
+            w.setup.append(f"{part} = {name}[{w.index(index)}]")
         self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
+
+    def beside(self, line: Line) -> None:
+        """The gradients of an optimiser in a row: most are computed in their places."""
+        flat = line.kwargs["flat"]
+        self.w.names[line] = self.homes[flat]
+        self.fixed.add(line)
+        for p, x in zip(flat.params, line.args, strict=True):
+            if x not in self.settled or self.grads[x] is not p:
+                self.body.append(f"np.copyto({self.homes[p]}, {self.w.text(x)})")
 
     def returned(self, x: Any) -> str:
         shared = isinstance(x, Line) and isinstance(x.value, np.ndarray) and x not in self.fresh
@@ -243,7 +260,7 @@ class Emitter:
                 if all([p in reached and p not in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
-                        name = self.w.bind(g, "gradients")
+                        homes[flat] = name = self.w.bind(g, "gradients")
                         homes |= {v: name for v, leaves in self.program.vectors.items() if same(leaves, flat.params)}
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
@@ -260,16 +277,20 @@ class Emitter:
             return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf._grad = slope"]
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
-            return [f"{owner}.grad = None"]
+            return [f"{owner}._grad = None"]
+        if isinstance(source, Line) and source.call is beside:
+            name = w.unique(f"d_{leaf.label or 'leaf'}")
+            w.setup.append(f"{name} = {home}")
+            return [f"{owner}._grad = {name}"]
         own = isinstance(source, Line) and self.grads.get(source) is leaf
         if own and source in (self.settled if home else self.plan.buffer):
-            return [f"{owner}.grad = {w.text(source)}"]
+            return [f"{owner}._grad = {w.text(source)}"]
         if type(leaf._raw) is float:
             stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
-            return [*stored, f"{owner}.grad = float({w.text(source)})"]
+            return [*stored, f"{owner}._grad = float({w.text(source)})"]
         name = w.unique(f"{leaf.label or 'leaf'}_grad")
         w.setup.append(f"{name} = {home or f'np.empty({w.text(leaf.shape)}, np.{leaf.dtype.name})'}")
-        return [f"np.copyto({name}, {w.text(source)})", f"{owner}.grad = {name}"]
+        return [f"np.copyto({name}, {w.text(source)})", f"{owner}._grad = {name}"]
 
     def step(self, line: Line) -> str:
         optimizer, gradients = line.call, self.homes.get(line)

@@ -77,10 +77,10 @@ class Entry:
         self.scalars = [(leaves, [v.requires_grad] * len(leaves)) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, recorder.with_grad
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
-        self.leaves = [
-            (leaf, leaf.shape, leaf.dtype, leaf.requires_grad) for leaf in leaves if type(leaf._raw) is not float
-        ]
-        self.known = [leaf._raw for leaf, *_ in self.leaves]
+        self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
+        self.shapes = [(leaf.shape, leaf.dtype) for leaf in self.leaves]
+        self.known = [leaf._raw for leaf in self.leaves]
+        self.wanting = [leaf._requires_grad for leaf in self.leaves]
         self.touched = {own.get(x, x) for x in recorder.leaves if recorder.captured(x)}
         # a result that depends on values which want a gradient belongs to their graph, too
         learns = any([isinstance(e, Gradient) or (isinstance(e, Effect) and e.learns) for e in recorder.events])
@@ -93,7 +93,7 @@ class Entry:
         """Whether these are arrays of the recorded kinds: a quick answer for the usual call."""
         if len(args) != len(self.kinds):
             return False
-        for x, (shape, dtype) in zip(args, self.kinds, strict=True):
+        for x, (shape, dtype) in zip(args, self.kinds, strict=False):
             if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
                 return False
         return True
@@ -117,22 +117,21 @@ class Entry:
 
     def fits(self) -> bool:
         """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
-        for i, (leaf, shape, dtype, needs) in enumerate(self.leaves):
-            if leaf._raw is not self.known[i]:
-                if leaf.shape != shape or leaf.dtype != dtype:
-                    return False
-                self.known[i] = leaf._raw
+        for leaf, raw, needs in zip(self.leaves, self.known, self.wanting, strict=False):
             if leaf._requires_grad is not needs:
                 return False
+            if leaf._raw is not raw:  # assigned by hand
+                if [(leaf.shape, leaf.dtype) for leaf in self.leaves] != self.shapes:
+                    return False
+                self.known = [leaf._raw for leaf in self.leaves]
         for leaves, needs in self.scalars:
             if [leaf._requires_grad for leaf in leaves] != needs:
                 return False
         for module, training in self.modes:
             if module.training is not training:
                 return False
-        for leaf in self.without_grad:
-            if leaf._grad is not None:
-                return False
+        if self.without_grad and any([leaf._grad is not None for leaf in self.without_grad]):
+            return False
         return all([leaf._grad is not None and np.shape(leaf._grad) == shape for leaf, shape in self.with_grad])
 
     # ------------------------------------------------------------------------------------------------------ results
@@ -142,6 +141,8 @@ class Entry:
 
     def results(self, flat: list[Any], given: list[Value], call: Any) -> Any:
         """Numbers as the caller gets them, in the structure that the function returned."""
+        if self.structure is None and not self.wires:
+            return wrap(flat[0])
         made = list(map(wrap, flat))
         if self.wires and recording.get() is True:
             places = [i for i, needs in enumerate(self.needs) if needs]
@@ -162,6 +163,8 @@ class Entry:
 
 def wrap(x: Any) -> Any:
     """A result as the caller gets it: numbers as a `Value` without a gradient; masks, places and counts raw."""
+    if isinstance(x, float):
+        return Value(float(x), requires_grad=False)
     x = tidy(x)
     number = type(x) is float or (isinstance(x, np.ndarray) and x.dtype in FLOATS)
     return Value(x, requires_grad=False) if number else x
