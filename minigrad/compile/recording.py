@@ -26,7 +26,7 @@ from ..debug import users_line
 from ..errors import CompileError
 from ..gates import REGISTRY
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tick, upstream_of
+from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, tick, upstream_of
 from .vectorise import getitem, vectorise
 
 __all__ = ["AskedByUs", "Effect", "Gradient", "Guard", "Recorder", "Wire", "recorder"]
@@ -432,15 +432,15 @@ class Recorder:
                 array, i = self.places[root]
                 root = getitem(array, i) if array.shape else array
         self.roots.append(root)
-        found = pull(self.read(root), upstream)
-        for value in found:
-            if value.gate is not None and value._number < self.start:
+        root = self.read(root)
+        for value in tape(root)[0]:
+            if value._number < self.start:
                 raise CompileError(
-                    f"backward() reached {describe(value)}, which {value.gate.name} has made before the call: "
+                    f"backward() reached {describe(value)}, which {value.gate and value.gate.name} has made before the call: "
                     "mg.compile knows what happens inside of the function only. Compute it there, or pass it as "
                     f".detach(). In {users_line()}"
                 )
-        for value, g in found.items():
+        for value, g in pull(root, upstream).items():
             if value in self.vectors:
                 self.reached_many(value, g)
             elif value.gate is None and self.captured(value):
