@@ -1,4 +1,4 @@
-"""`mg.compile`: what may be passed, in which form, and what comes back: Values, containers, methods, copies, threads."""
+"""`mg.compile`: what may be passed, in which form, and what comes back: Values, containers, methods, threads."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_second_derivatives_through_a_compiled_function() -> None:
     np.testing.assert_allclose(slopes.data, 2 * 3 * x.data**2 * 6 * x.data)
     w = Value(2.0)
     g = compile(lambda: w * w * w)
-    assert mg.grad(lambda v: (g() * v))(3.0) == 8.0
+    assert mg.grad(lambda v: g() * v)(3.0) == 8.0
     np.testing.assert_allclose(mg.hessian(f)(np.array([1.0, 2.0])), np.diag([6.0, 12.0]))
     assert mg.grad(lambda w: mg.compile(lambda x: (x * w).sum())(np.ones(3)))(2.0) == 3.0
 
@@ -136,7 +136,7 @@ def test_a_stale_gradient_is_refused() -> None:
     f = compile(lambda x: (w * w * x).sum())
     out = f(np.ones(2))
     w.data = np.array([5.0, 5.0])
-    with pytest.raises(GradientError, match="the data of w .* were replaced after the compiled function"):
+    with pytest.raises(GradientError, match=r"the data of w .* were replaced after the compiled function"):
         out.backward()
     out = f(np.ones(2))
     w.data *= 2.0

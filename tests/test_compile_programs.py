@@ -76,7 +76,8 @@ def a_step(rng: Rng) -> Callable[[list[Any]], Any]:
                 lambda: x[::-1], lambda: x.T, lambda: x[..., 1:], lambda: x[..., ::2], lambda: x.reshape(-1),
                 lambda: mg.flip(x, axis=0), lambda: mg.roll(x, 1, axis=0), lambda: mg.expand_dims(x, 0),
                 lambda: x[np.array([0, 0, -1])], lambda: mg.concatenate([x, x * 0.5]), lambda: mg.stack([x, x]),
-                lambda: mg.broadcast_to(x, (2, *x.shape)), lambda: mg.repeat(x, 2, axis=0), lambda: x[:, None] if x.ndim == 1 else x[0],
+                lambda: mg.broadcast_to(x, (2, *x.shape)), lambda: mg.repeat(x, 2, axis=0),
+                lambda: x[:, None] if x.ndim == 1 else x[0],
             )  # fmt: skip
             return views[k % len(views)]() if x.shape[0] > 1 and x.shape[-1] > 1 else x * 2.0
         if kind == 7:  # masks
@@ -110,7 +111,10 @@ class Program:
         self.size = 0.0  # the largest magnitude that came up
 
     def draw(self, dtype: Any = np.float64) -> list[Any]:
-        return [np.asarray(self.rng.normal(size=shape), dtype) if shape else float(self.rng.normal()) for shape in self.shapes]
+        return [
+            np.asarray(self.rng.normal(size=shape), dtype) if shape else float(self.rng.normal())
+            for shape in self.shapes
+        ]
 
     def __call__(self, *xs: Any) -> Any:
         pool = list(xs)
@@ -150,7 +154,12 @@ def layouts(rng: Rng, xs: list[Any]) -> Any:
     yield xs
     yield xs
     yield [x + 0.1 if isinstance(x, float) else (x * 0.9).astype(x.dtype) for x in xs]
-    for change in (np.asfortranarray, lambda x: np.repeat(x, 2, -1)[..., ::2], lambda x: x[::-1].copy()[::-1], broadcast):
+    for change in (
+        np.asfortranarray,
+        lambda x: np.repeat(x, 2, -1)[..., ::2],
+        lambda x: x[::-1].copy()[::-1],
+        broadcast,
+    ):
         yield [x if isinstance(x, float) else change(x) for x in xs]
     if xs[0].shape == xs[1].shape:
         yield [xs[0], xs[0], xs[2]]  # the same array twice
@@ -176,7 +185,9 @@ def check(seed: int, dtype: Any, tolerance: float) -> None:
     slopes = mg.grad(f, argnums=n)
     second = mg.grad(lambda *ys: sum([(g * g * 0.5).sum() for g in slopes(*ys)]), argnums=n)
     compiled = compile(second)
-    for xs in (xs := f.draw(dtype), xs, [x * 0.9 if isinstance(x, float) else (x * 0.9).astype(dtype) for x in xs]):
+    first_xs = f.draw(dtype)
+    others = [x * 0.9 if isinstance(x, float) else (x * 0.9).astype(dtype) for x in first_xs]
+    for xs in (first_xs, first_xs, others):
         want = second(*xs)
         close(compiled(*xs), want, tolerance * 10, magnitude(want, slopes(*xs), xs, 1.0))
 

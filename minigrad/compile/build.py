@@ -109,11 +109,14 @@ class Build:
         if x in self.recorder.grad_inputs:
             return self.input("grad", self.recorder.grad_inputs[x], x._raw, "")
         if x in self.recorder.vectors:
-            return self.input("vector", x, x._raw, x.label)
+            return self.input("vector", x, x._raw, x.label, self.steps_before(at))
         if not self.recorder.captured(x):
             return x._raw  # made by the function itself
-        after = sum([step < at for step in self.steps])  # a step changes what is read
-        return self.input("leaf", x, value, x.label, after)
+        return self.input("leaf", x, value, x.label, self.steps_before(at))
+
+    def steps_before(self, at: float) -> int:
+        """How many steps of optimisers have been made: each changes what is read."""
+        return sum([step < at for step in self.steps])
 
     def input(self, kind: str, source: Any, value: Any, name: str, *more: Any) -> Line:
         key = (kind, source, *more)
@@ -124,7 +127,17 @@ class Build:
 
 
 def decided_first(lines: list[Line]) -> list[Line]:
-    """Effects wait until the last decision has been made: a call that has to be recorded anew has done nothing yet."""
+    """Effects wait until the last decision has been made: a call that has to be recorded anew has done nothing yet.
+
+    Decisions that come after an optimiser's step depend on nothing that it changes, and are made before it.
+    """
+    start = min([i for i, line in enumerate(lines) if line.kind in ("grad", "clip", "step")], default=len(lines))
+    early: set[Line] = set()
+    for line in reversed(lines[start:]):
+        if line.kind == "guard" or line in early:
+            early.update([line, *line.inputs])
+    moved = [line for line in lines[start:] if line in early]
+    lines = [*lines[:start], *moved, *[line for line in lines[start:] if line not in early]]
     last = max([i for i, line in enumerate(lines) if line.kind == "guard"], default=-1)
     waiting = [line for line in lines[: last + 1] if line.kind == "effect"]
     return [*[line for line in lines[: last + 1] if line.kind != "effect"], *waiting, *lines[last + 1 :]]

@@ -90,7 +90,8 @@ class Emitter:
         self.as_floats = {x for line in narrow for x in line.inputs if type(x.value) is float}
 
     def emitted(self) -> Emitted:
-        arguments = self.inputs()
+        arguments, steps = self.arguments(), 0
+        self.read(steps)
         backward, comment = False, ""
         of: list[Line | None] = []
         for line in self.program:
@@ -103,6 +104,9 @@ class Emitter:
                 self.body.append(f"# {comment}")
             self.write(line)
             of += [line] * (len(self.body) - len(of))
+            if line.kind == "step":
+                steps += 1
+                self.read(steps)
         outs = [self.returned(x) for x in tree_leaves(self.program.outputs)]
         self.body.append(f"return [{', '.join(outs)}]")
         body = [f"    {statement}" if statement else "" for statement in self.body]
@@ -110,20 +114,28 @@ class Emitter:
         sizes = [self.plan.sizes[i] for i in self.memory]
         return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes, of)
 
-    def inputs(self) -> list[str]:
-        """The names of the arguments; what else comes from outside is read first."""
-        w, vectors, arguments = self.w, self.program.vectors, []
+    def arguments(self) -> list[str]:
+        """The names of the arguments."""
+        arguments = []
         for line in self.program.inputs:
             kind, source = line.args[0][:2]
             if kind == "argument":
                 line.name = line.name or f"x{source}"
-                arguments.append((source, w.name(line)))
-            elif source in vectors or kind == "vector":
+                arguments.append((source, self.w.name(line)))
+        return [name for _, name in sorted(arguments)]
+
+    def read(self, steps: int) -> None:
+        """Read what else comes from outside: the parameters as they are at first, or after so many steps."""
+        w, vectors = self.w, self.program.vectors
+        for line in self.program.inputs:
+            kind, source, *after = line.args[0]
+            if kind == "argument" or (after or [0]) != [steps]:
+                continue
+            if source in vectors or kind == "vector":
                 many, slot = w.bind(vectors[source], "parameters"), "_grad" if kind == "grad" else "_raw"
                 self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
             else:
                 self.body.append(f"{w.name(line)} = {self.owner(source)}.{'_grad' if kind == 'grad' else '_raw'}")
-        return [name for _, name in sorted(arguments)]
 
     def owner(self, leaf: Any) -> str:
         """The name of a leaf itself, not of its numbers."""

@@ -415,13 +415,30 @@ class Recorder:
 
     # ----------------------------------------------------------------------------------------- decisions and gradients
     def decided(self, wire: Wire, answer: bool) -> None:
-        if any([isinstance(event, Effect) and event.learns for event in self.events]):
+        if not self.known_before_steps(wire):
             raise CompileError(
                 f"a decision after the optimiser's step: {describe_wire(wire)} is compared when the parameters have "
                 "changed already, and a call that falls out differently couldn't be taken back. Decide before the "
                 f"step, or outside of the compiled function. In {users_line()}"
             )
         self.events.append(Guard(tick(), wire, answer))
+
+    def known_before_steps(self, wire: Value) -> bool:
+        """Whether nothing that the first optimiser's step (or clipping) changes has a part in it."""
+        first = min([e.at for e in self.events if isinstance(e, Effect) and e.learns], default=float("inf"))
+        stack, seen = [wire], {wire}
+        while stack:
+            x = stack.pop()
+            if x.gate is None and (self.captured(x) or x in self.vectors):
+                return False
+            if x.gate is None or x._number < first:
+                continue
+            if x.gate in (read, drawn):
+                return False
+            behind = tree_leaves(list(x._saved) if x._saved is not None else list(x.inputs))
+            stack += [v for v in behind if isinstance(v, Value) and v not in seen]
+            seen.update(stack)
+        return True
 
     def backward(self, root: Value, gradient: Any) -> None:
         """`root.backward(gradient)`: the pass runs on wires, and so is recorded like the gates before it."""
@@ -434,9 +451,9 @@ class Recorder:
         self.roots.append(root)
         root = self.read(root)
         for value in tape(root)[0]:
-            if value._number < self.start:
+            if value.gate is not None and value._number < self.start:
                 raise CompileError(
-                    f"backward() reached {describe(value)}, which {value.gate and value.gate.name} has made before the call: "
+                    f"backward() reached {describe(value)}, which {value.gate.name} has made before the call: "
                     "mg.compile knows what happens inside of the function only. Compute it there, or pass it as "
                     f".detach(). In {users_line()}"
                 )
