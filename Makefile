@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-oracle lint docs bench clean
+.PHONY: help demo test test-oracle lint docs docs-gallery bench clean
 .NOTPARALLEL:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough); all of its samples: ARGS='-m oracle'"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make docs         the documentation, into docs/_build/html/index.html"
+	@echo "make docs-gallery  the pictures of docs/gallery.md and of the README, drawn again"
 	@echo "make bench        times against micrograd and others"
 	@echo "make clean        remove .venv and what was built"
 
@@ -36,6 +37,9 @@ docs: .venv/docs.stamp
 	$(PY) -m sphinx -q -E -a -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 	$(PY) docs/check_site.py docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+docs-gallery: .venv/docs.stamp
+	$(PY) docs/gallery.py
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(ARGS)

@@ -13,7 +13,8 @@ from .errors import MinigradError
 from .runs.command import add_options as add_train_options
 from .runs.command import train as train_run
 from .viz.command import add_options as add_draw_options
-from .viz.command import draw_expression
+from .viz.command import arranged, draw_expression
+from .viz.expression import ExpressionError
 
 __all__ = ["info", "main"]
 
@@ -36,7 +37,7 @@ PACKAGES = {  # what `minigrad info` looks for, and the extra that brings it
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process by default); 0 for success, 1 for an error that it told or
-    a gate that is wrong, 130 after Ctrl-C.
+    a gate that is wrong, 2 for an expression that can't be understood, 130 after Ctrl-C.
 
     >>> main(["info"])  # doctest: +ELLIPSIS
     minigrad ...
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("checkpoint", metavar="MODEL.npz", help="the checkpoint of a training run, or its folder")
     export.add_argument("--onnx", required=True, metavar="MODEL.onnx", help="the ONNX file to write")
     export.add_argument("--dtype", choices=["float32", "float64"], help="other numbers than those of the checkpoint")
-    given = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = parser.parse_args([*words[:1], *arranged(words[1:])] if words[:1] == ["draw"] else words)
     try:
         if given.command == "info":
             print(info())
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (MinigradError, OSError) as error:
         print(f"minigrad: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ExpressionError) else 1
     return 0
 
 

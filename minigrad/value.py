@@ -678,7 +678,7 @@ def chain_rule(node: Value, g: Any) -> list[tuple[Value, Any]]:
                 check_elementwise(gate, f"slope for {describe(x)}", d, wires)
             d = unbroadcast(d, x, gate)
         if type(d) is np.ndarray and (d is g or d.base is not None or not (gate.local is not None or gate.fresh)):
-            d = d.copy()
+            d = d.copy("K")
         pairs.append((x, d))
     return pairs
 

@@ -544,6 +544,10 @@ OWN: dict[str, Callable[..., Any]] = {
     "cofactor": lambda torch, a: torch.linalg.det(a)[..., None, None] * torch.linalg.inv(a).mT,
     "cofactor_slope": lambda torch, a, e: cofactor_slope(torch.linalg.det(a), torch.linalg.inv(a).mT, e),
     "unwindows": lambda torch, x, shape, size, stride, dilation: fold(torch, x, shape, size, stride, dilation),
+    "columns": lambda torch, x, **how: columns(torch, x, **how),
+    "uncolumns": lambda torch, x, shape, **how: uncolumns(torch, x, shape, **how),
+    "filtered": lambda torch, x, weight, bias, places, groups=1: filtered(torch, x, weight, bias, places, groups),
+    "largest": lambda torch, x, count, places: image(x.reshape(-1, count, x.shape[1]).amax(dim=1), places),
 }
 
 NOT_COVERED: dict[str, str] = {}  # gate: why PyTorch has no word on it
@@ -628,6 +632,34 @@ def fold(torch: Any, x: Any, shape: Any, size: Any, stride: Any, dilation: Any) 
     columns = x.reshape(-1, 1, math.prod(places), math.prod(size))[:, 0].mT
     out = torch.nn.functional.fold(columns, shape[-2:], size, dilation=dilation, stride=stride)
     return out.reshape(*lead, *shape[-2:])
+
+
+def flat_image(size: Any, stride: Any, dilation: Any) -> dict[str, Any]:
+    """The parameters of lines, as those of images of one row."""
+    more = 2 - len(size)
+    return {"kernel_size": (1,) * more + size, "stride": (1,) * more + stride, "dilation": (1,) * more + dilation}
+
+
+def columns(torch: Any, x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """nn.functional.unfold, with the columns of the batch beside each other."""
+    x = x if len(size) == 2 else x[:, :, None]
+    out = torch.nn.functional.unfold(x, **flat_image(size, stride, dilation)).permute(1, 2, 0)
+    return out.reshape(len(out), -1)
+
+
+def uncolumns(torch: Any, x: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    parts = x.reshape(len(x), -1, shape[0]).permute(2, 0, 1)
+    image = shape[2:] if len(size) == 2 else (1, *shape[2:])
+    return torch.nn.functional.fold(parts, image, **flat_image(size, stride, dilation)).reshape(shape)
+
+
+def filtered(torch: Any, x: Any, weight: Any, bias: Any, places: Any, groups: int) -> Any:
+    rows = weight.reshape(groups, len(weight) // groups, -1) @ x.reshape(groups, -1, x.shape[1])
+    return image(rows.reshape(len(weight), -1) + bias[:, None], places)
+
+
+def image(rows: Any, places: Any) -> Any:
+    return rows.reshape(len(rows), *places, -1).movedim(-1, 0)
 
 
 class Difference(NamedTuple):

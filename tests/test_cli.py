@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import minigrad
@@ -244,86 +247,244 @@ def test_a_file_of_another_kind(capsys, tmp_path):
 
 
 # ----------------------------------------------------------------------------------------------------------------- draw
-def test_draw_prints_a_table_or_writes_a_file(tmp_path, capsys):
-    expression = ["draw", "q = x + y; q * z", "x=-2", "y=5", "z=-4"]
-    assert cli.main(expression) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[3].split() == [
-        "q",
-        "+(x,",
-        "y)",
-        "3",
-        "-4",
-        "x:",
-        "local",
-        "1",
-        "→",
-        "-4;",
-        "y:",
-        "local",
-        "1",
-        "→",
-        "-4",
+CIRCUIT = ["draw", "q = x + y; q * z", "x=-2", "y=5", "z=-4"]
+
+
+def test_draw_prints_a_table(capsys):
+    assert cli.main(CIRCUIT) == 0
+    assert [line.split(maxsplit=4) for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["x", "input", "-2", "-4"],
+        ["y", "input", "5", "-4"],
+        ["q", "+(x,", "y)", "3", "-4  x: local 1 → -4; y: local 1 → -4"],
+        ["z", "input", "-4", "3"],
+        ["v4", "*(q,", "z)", "-12", "1  q: local -4 → -4; z: local 3 → 3"],
     ]
-    for suffix, start in [
-        ("svg", b"<?xml"),
-        ("png", b"\x89PNG"),
-        ("html", b"<!doc"),
-        ("dot", b"dig"),
-        ("mmd", b"flow"),
-    ]:
-        path = tmp_path / f"c.{suffix}"
-        assert cli.main([*expression, "-o", str(path)]) == 0
-        assert capsys.readouterr().out == f"wrote {path}\n"
-        assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [("svg", b"<?xml"), ("png", b"\x89PNG"), ("html", b"<!doc"), ("dot", b"dig"), ("mmd", b"flow"), ("json", b"{"),
+     ("txt", b"name")],
+)  # fmt: skip
+def test_draw_writes_a_file(suffix, start, tmp_path, capsys):
+    path = tmp_path / f"c.{suffix}"
+    path.write_bytes(b"old")
+    assert cli.main([*CIRCUIT, "-o", str(path)]) == 0
+    assert capsys.readouterr().out == f"wrote {path}\n"
+    assert path.read_bytes().startswith(start)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing temporary is left
+
+
+def test_draw_writes_all_or_nothing(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "c.svg"
+    path.write_bytes(b"old")
+    for refused in (["x * y", "x=1"], ["x * ", "x=1"], ["x", "x=[1,2]"]):
+        assert cli.main(["draw", *refused, "-o", str(path)]) == 2
+    monkeypatch.setenv("MINIGRAD_DOT", "no-such-program")
+    assert cli.main(["draw", "x * 2", "x=1", "-o", str(path)]) == 1
+    monkeypatch.undo()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert cli.main(["draw", "x * 2", "x=1", "-o", str(path)]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert cli.main(["draw", "x * 2", "x=1", "-o", str(tmp_path / "nowhere" / "c.svg")]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_draw_explains_each_input(capsys):
+    assert cli.main([*CIRCUIT, "u=7", "--explain"]) == 0
+    parts = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    assert parts[0] == (
+        "∂loss/∂x = −4\n1 path leads from x to loss:\n  −4  (100 %)   x →[+: 1]→ q →[*: −4]→ loss\n"
+        "Nothing is closed, saturated or cancelling."
+    )
+    assert [part.split(" = ")[0] for part in parts[:3]] == ["∂loss/∂x", "∂loss/∂y", "∂loss/∂z"]
+    assert parts[3].startswith("∂loss/∂u: there is none.\nunused: no path leads from u to loss.")
+
+
+def test_draw_explains_and_writes(tmp_path, capsys):
+    path = tmp_path / "relu.svg"
+    assert cli.main(["draw", "relu(x - 3) * 2", "x=1", "--explain", "--theme", "dark", "-o", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"wrote {path}"
+    assert lines[-1].startswith("! dead ReLU: v2 = relu(v1) = 0: relu is flat at −2")
+    assert path.exists()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_values_may_stand_behind_the_options(at, tmp_path, capsys):
+    words = ["-x * y", "x=2", "y=-3"]
+    words[at:at] = ["-o", str(tmp_path / "c.mmd"), "--direction=TB"]
+    assert cli.main(["draw", *words]) == 0
+    assert (tmp_path / "c.mmd").exists()
 
 
 @pytest.mark.parametrize(
     ("expression", "values", "gradients"),
     [
-        ("sigmoid(w @ x).sum() * 2", ["x=[1, 2]", "w=[[1,2],[3,4]]"], 2),
-        ("-x ** 2 / 3 + maximum(x, 1)", ["x=2"], 1),
-        ("x.reshape((2, 1)).sum(axis=-2).mean()", ["x=[1,2]"], 1),
-        ("9**9**9**9 * x", ["x=1"], 1),  # inf, at once
+        ("sigmoid(w @ x).sum() * 2", {"x": [1, 2], "w": [[1, 2], [3, 4]]}, None),
+        ("-x ** 2 / 3 + maximum(x, 1)", {"x": 2}, {"x": -4 / 3 + 1}),
+        ("-x*y", {"x": 2, "y": 5}, {"x": -5, "y": -2}),
+        ("--3 * x", {"x": 2}, {"x": 3}),
+        ("x.reshape((2, 1)).sum(axis=-2).mean()", {"x": [1, 2]}, {"x": [1, 1]}),
+        ("x[1] * x[0] + x[-1:].sum()", {"x": [3, 4, 5]}, {"x": [4, 3, 1]}),
+        ("(w.T @ w)[0, 1]", {"w": [[1, 2], [3, 4]]}, {"w": [[2, 1], [4, 3]]}),
+        ("where(x > 0, x, 0.1 * x)", {"x": -2}, {"x": 0.1}),
+        ("einsum('i,i->', x, x)", {"x": [1, 2]}, {"x": [2, 4]}),
+        ("svd(x)[1].sum()", {"x": [[2, 0], [0, 1]]}, {"x": [[1, 0], [0, 1]]}),
+        ("power(10, 20) * x", {"x": 1}, {"x": 1e20}),
+        ("9**9**9 * x", {"x": 1}, {"x": float("inf")}),  # at once
+        ("9**9**9**9 * 0 * x", {"x": 1}, None),
+        ("θ*2", {"θ": 1}, {"θ": 2}),
+        ("ﬁ * 2", {"ﬁ": 1}, {"fi": 2}),
     ],
+    ids=lambda x: x if isinstance(x, str) else "",
 )
-def test_draw_computes_with_gates(expression, values, gradients, capsys):
-    assert cli.main(["draw", expression, *values]) == 0
-    assert capsys.readouterr().out.count(" input ") == gradients
+def test_draw_computes_with_gates(expression, values, gradients, tmp_path):
+    path = tmp_path / "c.json"
+    words = [f"{name}={value}".replace(" ", "") for name, value in values.items()]
+    assert cli.main(["draw", expression, *words, "-o", str(path)]) == 0
+    nodes = json.loads(path.read_text())["nodes"]
+    leaves = {node["label"]: node["grad"] for node in nodes if node["label"] and node["gate"] is None}
+    assert len(leaves) == len(values)
+    for name, gradient in (gradients or {}).items():
+        found = leaves[name]["numbers"] if isinstance(leaves[name], dict) else float(leaves[name])
+        np.testing.assert_allclose(found, gradient, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["__import__('os').system('echo x')"], "an expression has numbers"),
-        (["x.__class__", "x=1"], "an expression has numbers"),
-        (["x.__class__()", "x=1"], "there is no gate '__class__'"),
-        (["open('/etc/passwd')"], "an expression has numbers"),
-        (["[y for y in x]", "x=[1,2]"], "an expression has numbers"),
-        (["lambda: x", "x=1"], "an expression has numbers"),
-        (["x if x else x", "x=1"], "an expression has numbers"),
-        (["import os; x", "x=1"], "come only `name = expression;`"),
-        (["x +", "x=1"], "is not an expression"),
-        (["x\0", "x=1"], "is not an expression"),
-        (["0" + "-" * 5000 + "x", "x=1"], ""),
-        (["(" * 5000 + "x" + ")" * 5000, "x=1"], ""),
-        (["x" * 10_001, "x=1"], "more than 10,000"),
-        (["", "x=1"], "no expression to draw"),
-        (["x * y", "x=1"], "y has no value: add y=1.5"),
-        (["x", "x"], "is not name=number"),
-        (["x", "x=__import__('os')"], "is not name=number"),
-        (["x", "x=1", "x=2"], "given two values"),
-        (["x = 2; x", "x=1"], "x has a value already"),
-        (["2 + 3"], "names one"),
-        (["x * 2", "x=[1,2]"], "reduce it to one number"),
-        (["tahn(x)", "x=1"], "there is no gate 'tahn'"),
-        (["x", "x=1", "-o", "nothing.exe"], "doesn't say what to write"),
-        (["w @ x", "x=[1,2]", "w=[[1,2,3]]"], "inner sizes differ"),
-    ],
-    ids=lambda x: ascii(x)[:40],
-)
+HOSTILE = [
+    (["__import__('os').system('echo x')"], "there is no gate 'system'"),
+    (["x.__class__", "x=1"], "an expression has numbers"),
+    (["x.__class__.__mro__[1].__subclasses__()", "x=1"], "there is no gate '__subclasses__'"),
+    (["x.__class__()", "x=1"], "there is no gate '__class__'"),
+    (["x.backward()", "x=1"], "there is no gate 'backward'"),
+    (["x.data", "x=1"], "an expression has numbers"),
+    (["(tanh)(x).__init__", "x=1"], "an expression has numbers"),
+    (["tanh.forward(x)", "x=1"], "there is no gate 'forward'"),
+    (["open('/etc/passwd')"], "there is no gate 'open'"),
+    (["eval('x')", "x=1"], "there is no gate 'eval'"),
+    (["[y for y in x]", "x=[1,2]"], "an expression has numbers"),
+    (["lambda: x", "x=1"], "an expression has numbers"),
+    (["(lambda: x)()", "x=1"], "an expression has numbers"),
+    (["x if x else x", "x=1"], "an expression has numbers"),
+    (["f'{x}'", "x=1"], "an expression has numbers"),
+    (["(x := 2)", "x=1"], "an expression has numbers"),
+    (["{x: x}", "x=1"], "an expression has numbers"),
+    (["x < 1 < 2", "x=1"], "an expression has numbers"),
+    (["x and x", "x=1"], "an expression has numbers"),
+    (["yield x", "x=1"], "an expression has numbers"),
+    (["import os; x", "x=1"], "come only `name = expression;`"),
+    (["x; x", "x=1"], "come only `name = expression;`"),
+    (["del x", "x=1"], "'del x' is not an expression"),
+    (["while x: x", "x=1"], "is not an expression"),
+    (["x +", "x=1"], "is not an expression"),
+    (["x y", "x=1"], "at character 3"),
+    (["x\0", "x=1"], "is not an expression"),
+    (["0" + "-" * 5000 + "x", "x=1"], "nested too deep"),
+    (["-" * 5000 + "x", "x=1"], "nested too deep"),
+    (["(" * 4000 + "x" + ")" * 4000, "x=1"], "nested"),
+    (["x" + "+x" * 4000, "x=1"], "nested too deep"),
+    (["x" * 10_001, "x=1"], "more than 10,000"),
+    (["", "x=1"], "no expression to draw"),
+    (["x * y", "x=1"], "y has no value: add y=1.5"),
+    (["xx", "x=1"], "xx has no value: did you mean x?"),
+    (["x", "x"], "is not name=number"),
+    (["x", "1x=1"], "is not name=number"),
+    (["x", "=1"], "is not name=number"),
+    (["x", "x.y=1"], "is not name=number"),
+    (["x", "lambda=1"], "'lambda' is a word of Python's"),
+    (["x", "x="], "x is a number"),
+    (["x", "x==1"], "x is a number"),
+    (["x", "x=one"], "x is a number"),
+    (["x", "x=True"], "x is a number"),
+    (["x", "x=1j"], "x is a number"),
+    (["x", "x='1'"], "x is a number"),
+    (["x", "x={1: 2}"], "x is a number"),
+    (["x", "x=[[1,2],[3]]"], "x is a number"),
+    (["x", "x=1" + "0" * 400], "x is a number"),
+    (["x", "x=" + "[" * 3000], "x is a number"),
+    (["x", "x=__import__('os')"], "x is a number"),
+    (["x", "x=1", "x=2"], "given two values"),
+    (["x = 2; x", "x=1"], "x has a value already"),
+    (["2 + 3"], "has no gradient"),
+    (["9**9**9"], "gives inf"),
+    (["'abc'"], "has no gradient"),
+    (["x > 1", "x=1"], "gives False, which has no gradient"),
+    (["svd(x)", "x=[[1,2],[3,4]]"], "has 3 results: take one of them, as (svd(x))[0]"),
+    (["x * 2", "x=[1,2]"], "reduce it to one number"),
+    (["x", "x=[]"], "reduce it to one number"),
+    (["tahn(x)", "x=1"], "there is no gate 'tahn': did you mean tan or tanh or arctan?"),
+    (["tanh()", "x=1"], "tanh: no inputs"),
+    (["tanh(x, y=2)", "x=1"], "tanh"),
+    (["sum(x, foo=1)", "x=[1,2]"], "foo"),
+    (["sum(x, axis=5)", "x=[1,2]"], "axis 5 is out of bounds"),
+    (["sum(x, axis='a')", "x=[1,2]"], "sum: x (2,)"),
+    (["sum(x, **x)", "x=[1,2]"], "** is not for expressions"),
+    (["x[5]", "x=[1,2]"], "index 5 is out of bounds"),
+    (["x['a']", "x=[1,2]"], "getitem"),
+    (["x + 'a'", "x=1"], "'a' is a str"),
+    (["x", "x=1", "-o", "nothing.exe"], "doesn't say what to write"),
+    (["x", "x=1", "-o", ""], "doesn't say what to write"),
+    (["w @ x", "x=[1,2]", "w=[[1,2,3]]"], "inner sizes differ"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), HOSTILE, ids=lambda x: ascii(x)[:40])
 def test_draw_refuses_what_is_no_expression(arguments, said, capsys):
-    assert cli.main(["draw", *arguments]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("minigrad: ")
-    assert said in err
+    assert cli.main(["draw", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("minigrad: ")
+    assert printed.err.count("\n") == 1
+    assert said in printed.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["x", "x=1", "-o"], ["x", "x=1", "--theme", "pink"], ["x", "--explian"]])
+def test_draw_with_wrong_options_shows_its_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["draw", *arguments])
+    assert caught.value.code == 2
+    assert "usage: minigrad" in capsys.readouterr().err
+
+
+WATCHED = """
+import json, sys
+seen = []
+def watch(event, args):
+    code = str(getattr(args[0], "co_filename", "")) if event == "exec" else ""
+    written = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+    if event.startswith(("os.system", "os.exec", "os.spawn", "os.startfile", "subprocess", "socket", "webbrowser")):
+        seen.append(event)
+    if written or (event == "exec" and code.startswith("<") and not code.startswith("<frozen")):
+        seen.append(f"{event} {args[0]}")
+from minigrad import cli, viz
+import minigrad.viz.drawing, minigrad.viz.expression
+cli.main(["draw", "x * 2", "x=1", "--explain"])  # now everything is imported
+sys.addaudithook(watch)
+for arguments in json.load(sys.stdin):
+    cli.main(["draw", *arguments])
+print(seen)
+"""
+
+
+def test_nothing_is_run_opened_or_written(tmp_path):
+    """Python's own audit events: no program is started, no page or connection opened, no code executed."""
+    lists = [*[arguments for arguments, _ in HOSTILE], CIRCUIT[1:], [*CIRCUIT[1:], "--explain"]]
+    lists.append([*CIRCUIT[1:], "-o", str(tmp_path / "c.json")])
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED],
+        input=json.dumps(lists),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    seen = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert [event for event in seen if "c.json" not in event] == []
+    assert any("c.json" in event for event in seen)  # the watch is awake
+    assert (tmp_path / "c.json").exists()

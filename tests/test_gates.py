@@ -181,6 +181,40 @@ def longhand_unwindows(g: Any, shape: Any, **how: Any) -> Any:
     return np.array([np.sum(longhand_windows(one, **how) * g) for one in ones]).reshape(shape)
 
 
+def longhand_columns(x: Any, size: Any, **how: Any) -> Any:
+    """The windows, one after the other: (batch, channels, *places, *size)."""
+    n, parts = len(size), longhand_windows(x, size, **how)
+    return np.array(
+        [
+            [parts[(b, c, *place, *inside)] for place in np.ndindex(parts.shape[2 : 2 + n]) for b in range(len(x))]
+            for c in range(x.shape[1])
+            for inside in np.ndindex(*size)
+        ]
+    )
+
+
+def longhand_uncolumns(g: Any, shape: Any, **how: Any) -> Any:
+    ones = np.eye(math.prod(shape)).reshape(-1, *shape)
+    return np.array([np.sum(longhand_columns(one, **how) * g) for one in ones]).reshape(shape)
+
+
+def longhand_image(rows: Any, places: Any) -> Any:
+    """A list of rows (places and batch) as an image."""
+    batch = len(rows[0]) // math.prod(places)
+    each = [[[row[p * batch + b] for p in range(math.prod(places))] for row in rows] for b in range(batch)]
+    return np.reshape(each, (batch, len(rows), *places))
+
+
+def longhand_filtered(columns: Any, weight: Any, bias: Any, places: Any, groups: int = 1) -> Any:
+    n, taps = len(weight) // groups, weight[0].size
+    rows = [w.ravel() @ columns[i // n * taps : (i // n + 1) * taps] + bias[i] for i, w in enumerate(weight)]
+    return longhand_image(rows, places)
+
+
+def longhand_largest(columns: Any, count: int, places: Any) -> Any:
+    return longhand_image([columns[i : i + count].max(axis=0) for i in range(0, len(columns), count)], places)
+
+
 LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another meaning
     "select": lambda mask, x: np.where(mask, x, 0.0),
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
@@ -193,6 +227,10 @@ LONGHAND: dict[str, Any] = {  # what NumPy does not have, or has under another m
     "einsum": np.einsum,
     "windows": longhand_windows,
     "unwindows": longhand_unwindows,
+    "columns": longhand_columns,
+    "uncolumns": longhand_uncolumns,
+    "filtered": longhand_filtered,
+    "largest": longhand_largest,
     **{name: getattr(np.linalg, name) for name in ("inv", "solve", "det", "cholesky", "pinv")},
     **{name: getattr(np.linalg, name) for name in ("qr", "eigh", "svd", "slogdet")},
     "cofactor": longhand_cofactor,
@@ -609,8 +647,7 @@ def torch_functions(torch: Any) -> dict[str, Any]:
         "concatenate": lambda *xs, axis=0: torch.cat(xs, dim=axis),
         "stack": lambda *xs, axis=0: torch.stack(xs, dim=axis),
         "einsum": torch.einsum,
-        "windows": None,
-        "unwindows": None,
+        **dict.fromkeys(("windows", "unwindows", "columns", "uncolumns", "filtered", "largest")),
         **{name: getattr(torch.linalg, name) for name in ("inv", "solve", "det", "cholesky", "pinv", "slogdet")},
         **dict.fromkeys(("qr", "eigh", "svd")),  # signs of vectors are free: see test_factorizations.py
         "split": lambda x, indices_or_sections, axis=0: torch.tensor_split(x, indices_or_sections, dim=axis),

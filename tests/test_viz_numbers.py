@@ -74,15 +74,17 @@ class Picture:
 
 def check_wires(picture: Picture, circuit: Circuit, direction: str = "LR") -> None:
     """Every wire goes on from the piece of wire of its value, and ends at the border of its gate."""
-    flow = {"LR": (1, 0), "RL": (-1, 0), "TB": (0, 1), "BT": (0, -1)}[direction]
     for wire in circuit.wires:
         start, tip = picture.line(wire.id)
         left, right = picture.rule(wire.source)
         if direction == "LR":
             assert np.abs(start - right).max() < 4.0, wire
-        else:  # it leaves on the right side of the value's text
-            assert np.dot(start - (left + right) / 2, flow) > 5.0
-            assert left[0] - 400 < start[0] < right[0] + 60
+        elif direction == "RL":  # where its name may stand
+            assert -4.0 < left[0] - start[0] < 400
+            assert abs(start[1] - left[1]) < 4.0
+        else:
+            assert abs(start[0] - (left[0] + right[0]) / 2) < 4.0
+            assert 5.0 < (start[1] - left[1]) * (1 if direction == "TB" else -1) < 60.0
         assert picture.outside(f"g{wire.target[1:]}", tip) < 4.0, wire
     for node in circuit.nodes:
         if node.symbol is not None:

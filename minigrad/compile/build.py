@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..tree import tree_leaves, tree_map
 from ..value import Value
 from .program import Builder, Line, Program, lower, take_at
-from .recording import Effect, Gradient, Guard, Recorder, drawn, read
+from .recording import Effect, Gradient, Guard, Recorder, drawn, given_to, read
+from .straight import Block, is_scalar
 
 __all__ = ["build"]
+
+LONG = 100  # from so many scalar gates on they are taken together in blocks
 
 
 def build(recorder: Recorder, arguments: dict[Value, int], out: Any) -> Program:
@@ -28,13 +33,18 @@ class Build:
         self.builder = Builder()
         self.line_for: dict[Value, Any] = {}
         self.inputs: dict[Any, Line] = {}
+        self.scalars: dict[Value, Any] = {}  # gates on single numbers, if there are many; and what they are given
+        self.blocks: list[Block] = []  # they go into the last one,
+        self.open = False  # as long as nobody else asks for a result of it
         self.stored: dict[Value, Any] = {}  # gradients that the leaves don't have yet
         self.steps = [e.at for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None]
         for x, i in arguments.items():
             self.input("argument", i, x._raw, x.label)
 
     def program(self, out: Any) -> Program:
-        made = [*reachable(self.recorder, out), *self.recorder.events]
+        gates, scalars = reachable(self.recorder, out)
+        self.scalars = scalars if len(scalars) >= LONG else {}
+        made = [*gates, *self.recorder.events]
         for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
             if isinstance(each, Value):
                 self.gate(each)
@@ -43,6 +53,8 @@ class Build:
         self.store_gradients()
         outputs = tree_map(lambda x: self.line(x, float("inf")), out)
         lines = decided_first(self.builder.lines)
+        for block in self.blocks:
+            block.forget()
         return Program(list(self.inputs.values()), lines, outputs, self.recorder.vectors)
 
     def event(self, event: Guard | Gradient | Effect) -> None:
@@ -56,6 +68,7 @@ class Build:
         elif event.optimizer is not None or event.gradients:
             self.store_gradients()
             self.builder.may_decide = False
+            self.line_for = {x: line for x, line in self.line_for.items() if x.gate is not None or x in self.arguments}
             lines.append(Line(event.optimizer or event.action, (), {}, None, "step" if event.optimizer else "clip"))
         else:
             args = tuple([self.line(x, event.at) for x in event.args])
@@ -71,6 +84,9 @@ class Build:
         """The lines of one gate."""
         gate, at, recorder = node.gate, node._number, self.recorder
         assert gate is not None
+        if node in self.scalars:
+            self.scalar(node)
+            return
         if gate is read:
             self.line_for[node] = self.leaf(node._saved[0][0], node._raw, at)
             return
@@ -78,21 +94,39 @@ class Build:
             self.builder.lines.append(Line(node._saved[1][1], (), {}, node._raw, "draw"))
             self.line_for[node] = self.builder.lines[-1]
             return
-        args, params = node.inputs, {}
-        if node._saved is not None:
-            wires, (_, *raws), params = node._saved
-            args = (*[w if isinstance(w, Value) else r for w, r in zip(wires, raws, strict=False)], *raws[len(wires) :])
-        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in (args, params))
+        args, params = (tree_map(lambda x: self.line(x, at), tree) for tree in given_to(node))
         self.builder.comment = recorder.lines.get(node, "")
-        self.builder.backward = any([start < at < end for start, end in recorder.passes])
+        self.builder.backward = self.is_backward(at)
         self.line_for[node] = line = lower(self.builder, gate, args, params, node._raw)
         if isinstance(line, Line) and line.kind != "input":
             line.name = line.name or name_of(node, recorder)
+
+    def scalar(self, node: Value) -> None:
+        """A step of the block that is open."""
+        if not self.open:
+            self.blocks.append(Block(len(self.blocks), self.recorder.gradient_of))
+            self.open = True
+        block, at, (given, params) = self.blocks[-1], node._number, self.scalars[node]
+        refs = [
+            ref if isinstance(x, Value) and (ref := block.refs.get(x)) is not None else block.outside(self.line(x, at))
+            for x in given
+        ]
+        block.add(node, tuple(refs), params, self.is_backward(at))
+
+    def is_backward(self, at: float) -> bool:
+        return any([start < at < end for start, end in self.recorder.passes])
 
     def line(self, x: Any, at: float) -> Any:
         """The line that makes a value, or the number that it always is."""
         if not isinstance(x, Value):
             return x
+        if x not in self.line_for and x in self.scalars:
+            (block,) = [block for block in self.blocks if x in block]
+            if self.open and block is self.blocks[-1]:
+                block.close()
+                self.builder.lines.append(block.line)
+                self.open = False
+            self.line_for[x] = block.value(x, self.builder.lines)
         if x not in self.line_for:
             if x in self.recorder.places:  # a scalar that was made part of an array
                 array, i = self.recorder.places[x]
@@ -108,18 +142,24 @@ class Build:
             return self.inputs["argument", self.arguments[x]]
         if x in self.recorder.grad_inputs:
             return self.input("grad", self.recorder.grad_inputs[x], x._raw, "")
-        if x in self.recorder.vectors:
-            return self.input("vector", x, x._raw, x.label, self.steps_before(at))
-        if not self.recorder.captured(x):
+        many = self.recorder.vectors.get(x)
+        if many is None and not self.recorder.captured(x):
             return x._raw  # made by the function itself
-        return self.input("leaf", x, value, x.label, self.steps_before(at))
+        if any([step < at for step in self.steps]):
+            return self.read_now(x, many, value)
+        return self.input("leaf" if many is None else "vector", x, value, x.label)
 
-    def steps_before(self, at: float) -> int:
-        """How many steps of optimisers have been made: each changes what is read."""
-        return sum([step < at for step in self.steps])
+    def read_now(self, x: Value, many: list[Value] | None, value: Any) -> Line:
+        """The numbers of a leaf, or of many, at this point of the program: an optimiser's step has changed them."""
 
-    def input(self, kind: str, source: Any, value: Any, name: str, *more: Any) -> Line:
-        key = (kind, source, *more)
+        def read_now() -> Any:
+            return x._raw if many is None else np.array([leaf._raw for leaf in many])
+
+        self.builder.lines.append(Line(read_now, (), {}, value, "draw"))
+        return self.builder.lines[-1]
+
+    def input(self, kind: str, source: Any, value: Any, name: str) -> Line:
+        key = (kind, source)
         if key not in self.inputs:
             self.inputs[key] = Line(None, (key,), {}, value, "input")
             self.inputs[key].name = name
@@ -150,12 +190,13 @@ def name_of(node: Value, recorder: Recorder) -> str:
     return "d_" * (of is not None) + (x.label or (x.gate.name if x.gate is not None else "leaf"))
 
 
-def reachable(recorder: Recorder, out: Any) -> list[Value]:
-    """The gates behind what the program is to compute, in no order."""
+def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], dict[Value, Any]]:
+    """The gates behind what the program is to compute, in no order; and what those on scalars alone are given."""
     stack = tree_leaves(out)
     for event in recorder.events:
         stack += tree_leaves(event.args) if isinstance(event, Effect) else [event.wire]
     seen: set[Value] = set()
+    scalars: dict[Value, Any] = {}
     while stack:
         node = stack.pop()
         if not isinstance(node, Value):
@@ -164,9 +205,11 @@ def reachable(recorder: Recorder, out: Any) -> list[Value]:
         if node in seen or node.gate is None:
             continue
         seen.add(node)
-        if node._saved is None:
-            stack += node.inputs
+        given, params = given_to(node)
+        beside = [x for x in tree_leaves(params) if isinstance(x, (Value, np.ndarray))] if params else []
+        if is_scalar(node) and all(map(is_scalar, given)) and not beside and node.gate is not read:
+            scalars[node] = given, params
+            stack += given
         else:
-            wires, (_, *raws), params = node._saved
-            stack += tree_leaves([wires, raws[len(wires) :], params])
-    return list(seen)
+            stack += tree_leaves(given) + beside
+    return list(seen), scalars

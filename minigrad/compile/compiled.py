@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import update_wrapper
 from inspect import Parameter, signature
 from threading import RLock
@@ -17,7 +19,7 @@ from ..convert import describe
 from ..errors import CompileError
 from ..transforms import enclosing
 from ..tree import tree_leaves, tree_map
-from ..value import Value, recording
+from ..value import FLOATS, Value, recording
 from .build import build
 from .emit import Changed, emit
 from .entry import Entry, Unrecorded, as_argument, gate_of, key_of, rebound, stand_ins, wrap
@@ -41,7 +43,8 @@ class Compiled:
         self.count = 0  # of recordings
         self.uncompiled: set[Any] = set()  # kinds of arguments for which `f` couldn't be recorded
         self.latest: Entry | None = None  # if plain arrays are all that it takes,
-        self.latest_key: Any = None  # and its key, which need not be made again
+        self.latest_key: Any = None  # its key, which need not be made again, and all entries of that kind
+        self.alike: list[Entry] = []
         self.last: tuple[Entry, Recorder, Any] | None = None  # of the latest recording
         self.lock = RLock()  # the arrays of a program serve one call at a time
         update_wrapper(self, f, updated=())
@@ -52,7 +55,7 @@ class Compiled:
         arguments: list[Any] = []
         given: list[Value] = []
         if mode and (latest := self.latest) is not None and not kwargs and latest.takes(args):
-            key, arguments = self.latest_key, list(args)
+            key, entries, arguments = self.latest_key, self.alike, list(args)
         else:
             try:
                 key = mode, key_of([args, kwargs], arguments, given)
@@ -60,8 +63,9 @@ class Compiled:
                 return self._eagerly(args, kwargs)
             if key in self.uncompiled or any([x is v for x in given for v in enclosing.get()]):
                 return self._eagerly(args, kwargs)
+            entries = self.entries.get(key, [])
         with self.lock:
-            for entry in self.entries.get(key, ()):
+            for entry in entries:
                 if entry.accepts(given):
                     entry.lend(given)
                     try:
@@ -77,7 +81,9 @@ class Compiled:
                     finally:
                         entry.give_back(given)
             else:
-                return self._record(key, args, kwargs, given)
+                with collector_paused():
+                    return self._record(key, args, kwargs, given)
+        args, kwargs = tree_map(lambda x: Value(x, requires_grad=False) if is_number(x) else x, [args, kwargs])
         return self._eagerly(args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -142,7 +148,7 @@ class Compiled:
             plain = key[0] and not kwargs and all([type(x) is np.ndarray for x in args])
             if plain and all([isinstance(x, Wire) and x.shape for x in wired_args]):
                 entry.kinds = [(x.shape, x._raw.dtype) for x in wired_args]
-                self.latest, self.latest_key = entry, key
+                self.latest, self.latest_key, self.alike = entry, key, self.entries[key]
             self.last = entry, recorder, out
             flat = [np.array(x._raw) if isinstance(x, Value) else x for x in tree_leaves(out)]
             return entry.results(flat, given, (args, kwargs))
@@ -241,6 +247,23 @@ def compile(f: Callable[..., Any]) -> Compiled:
     if not callable(f):
         raise CompileError(f"compile takes a function, not {describe(f)}.")
     return Compiled(f)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """A recording makes objects by the hundred thousand, and no garbage: Python would look for some again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def is_number(x: Any) -> bool:
+    """Whether a recorded function gets a `Value` for it."""
+    return isinstance(x, (np.ndarray, float, np.floating)) and np.asarray(x).dtype in FLOATS
 
 
 def check_result(name: str, out: Any) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 from ..convert import KINDS
 from ..errors import CompileError
 from ..tree import tree_leaves
+from .beside import beside
 from .memory import owns_memory, plan
-from .passes import add_in_place
 from .program import Line, Program
-from .rules import put_plain
+from .rules import add_in_place, put_plain
+from .straight import Block, pick
 from .text import Writer
 
 __all__ = ["Changed", "Emitted", "emit"]
@@ -30,12 +31,16 @@ class Changed(Exception):
 class Emitted:
     """A program as text, and as a function of the arguments' arrays that returns its outputs in a list."""
 
-    def __init__(self, source: str, namespace: dict[str, Any], buffers: list[int], lines: list[Line | None]) -> None:
-        self.source, self.namespace = source, {**namespace, "Changed": Changed}
-        self.lines = lines  # what each statement of the function is of, from the second line on
+    def __init__(
+        self, functions: list[str], namespace: dict[str, Any], buffers: list[int], lines: list[Line | None]
+    ) -> None:
+        self.source, self.namespace = "\n\n".join(functions), {**namespace, "Changed": Changed}
+        self.statements = functions[-1].splitlines()
+        self.lines = lines  # what each statement of the last function is of, from the second line on
         self.buffers = buffers  # their sizes in bytes
         with np.errstate(all="ignore"):  # only what we wrote is executed: names are ours, and hold no label unchanged
-            exec(builtins.compile(source, "<minigrad program>", "exec"), self.namespace)
+            for function in functions:
+                exec(builtins.compile(function, "<minigrad program>", "exec"), self.namespace)
         self.function = self.namespace["run"]
 
     def place(self, error: BaseException) -> int:
@@ -52,7 +57,7 @@ class Emitted:
     def located(self, error: Exception) -> Exception:
         """The error with the gate and the user's line behind the statement that raised it."""
         i = self.place(error)
-        line, statement = self.lines[i], self.source.splitlines()[i + 1].strip()
+        line, statement = self.lines[i], self.statements[i + 1].strip()
         name = getattr(line.call, "__name__", "the program") if line is not None else "the program"
         where = f"recorded in {line.comment}" if line is not None and line.comment else "recorded"
         text = f"{name}: {error} (in {statement!r}, {where}). Gradients and steps from before it in this call stand."
@@ -71,14 +76,17 @@ class Emitter:
         merge_names_of_sums(program)
         self.program = program
         self.body: list[str] = []
-        final = [i for i, line in enumerate(program) if line.kind in ("step", "clip", "effect")]
+        self.parts: list[str] = []  # functions that it calls
+        final = [i for i, line in enumerate(program) if line.kind in ("draw", "step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
-        self.w = Writer(may_raise=not any([line.kind in ("call", "view") for line in rest]))
+        self.w = Writer(may_raise=not any([line.kind in ("call", "view") and line.call is not pick for line in rest]))
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
-            if line.kind == "grad" and isinstance(line.args[0], Line):
+            if line.kind == "grad" and isinstance(line.args[0], Line) and line.args[0].call is not beside:
                 self.grads.setdefault(line.args[0], line.call)
+            elif line.call is beside:
+                self.grads |= dict(zip(line.args, line.kwargs["flat"].params, strict=True))
         returned = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
         self.fresh = {x for x in returned if owns_memory(x) and x not in self.grads and x.call is not put_plain}
         self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
@@ -88,10 +96,15 @@ class Emitter:
         # a scalar beside float32 arrays must be a Python float, which upcasts nothing
         narrow = [line for line in program if line.dtype == np.float32]
         self.as_floats = {x for line in narrow for x in line.inputs if type(x.value) is float}
+        self.picked: dict[Line, list[int]] = {}  # the results of a block that are used
+        for line in program:
+            if isinstance(line.call, Block):
+                self.as_floats.update([x for x in line.inputs if type(x.value) is float])
+            elif line.call is pick:
+                self.picked.setdefault(line.args[0], []).append(line.args[1])
 
     def emitted(self) -> Emitted:
-        arguments, steps = self.arguments(), 0
-        self.read(steps)
+        arguments = self.inputs()
         backward, comment = False, ""
         of: list[Line | None] = []
         for line in self.program:
@@ -104,38 +117,29 @@ class Emitter:
                 self.body.append(f"# {comment}")
             self.write(line)
             of += [line] * (len(self.body) - len(of))
-            if line.kind == "step":
-                steps += 1
-                self.read(steps)
         outs = [self.returned(x) for x in tree_leaves(self.program.outputs)]
         self.body.append(f"return [{', '.join(outs)}]")
         body = [f"    {statement}" if statement else "" for statement in self.body]
         lines = [f"def run({', '.join(arguments)}):", *body, "", "# made once", *self.w.setup]
         sizes = [self.plan.sizes[i] for i in self.memory]
-        return Emitted("\n".join(lines) + "\n", self.w.namespace, sizes, of)
+        return Emitted([*self.parts, "\n".join(lines) + "\n"], self.w.namespace, sizes, of)
 
-    def arguments(self) -> list[str]:
-        """The names of the arguments."""
-        arguments = []
+    def inputs(self) -> list[str]:
+        """The names of the arguments; what else comes from outside is read first."""
+        w, vectors, arguments = self.w, self.program.vectors, []
         for line in self.program.inputs:
             kind, source = line.args[0][:2]
             if kind == "argument":
                 line.name = line.name or f"x{source}"
-                arguments.append((source, self.w.name(line)))
-        return [name for _, name in sorted(arguments)]
-
-    def read(self, steps: int) -> None:
-        """Read what else comes from outside: the parameters as they are at first, or after so many steps."""
-        w, vectors = self.w, self.program.vectors
-        for line in self.program.inputs:
-            kind, source, *after = line.args[0]
-            if kind == "argument" or (after or [0]) != [steps]:
-                continue
-            if source in vectors or kind == "vector":
+                arguments.append((source, w.name(line)))
+            elif kind == "flat":
+                self.body.append(f"{w.name(line)} = {w.bind(source.numbers, 'all_parameters')}()")
+            elif source in vectors or kind == "vector":
                 many, slot = w.bind(vectors[source], "parameters"), "_grad" if kind == "grad" else "_raw"
                 self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
             else:
                 self.body.append(f"{w.name(line)} = {self.owner(source)}.{'_grad' if kind == 'grad' else '_raw'}")
+        return [name for _, name in sorted(arguments)]
 
     def owner(self, leaf: Any) -> str:
         """The name of a leaf itself, not of its numbers."""
@@ -157,6 +161,14 @@ class Emitter:
             self.body += self.gradient(line)
         elif line.call is add_in_place:
             self.add_in_place(line)
+        elif line.call is beside:
+            self.beside(line)
+        elif isinstance(line.call, Block):
+            functions, statements = line.call.write(w, line.args, self.picked.get(line, []))
+            self.parts += functions
+            self.body += statements
+        elif line.call is pick:
+            w.names[line] = line.args[0].call.names[line.args[1]]
         elif owns_memory(line) and line not in self.fresh:
             self.make_room(line)
             *most, last = w.into(line)
@@ -188,10 +200,24 @@ class Emitter:
     def add_in_place(self, line: Line) -> None:
         w, (whole, index, y) = self.w, line.args
         w.names[line] = name = w.name(whole)
-        part = w.unique(f"{name}_part")
-        w.setup.append(f"{part} = {name}[{w.index(index)}]")
         self.fixed.add(line)
+        if not np.shape(line.value[index]):
+            self.body.append(f"{name}[{w.index(index)}] += {w.text(y)}")
+            return
+        part = name
+        if index != slice(None):
+            part = w.unique(f"{name}_part")
+            w.setup.append(f"{part} = {name}[{w.index(index)}]")
         self.body.append(f"np.add({part}, {w.text(y)}, out={part})  # {w.text(np.shape(line.value[index]))}")
+
+    def beside(self, line: Line) -> None:
+        """The gradients of an optimiser in a row: most are computed in their places."""
+        flat = line.kwargs["flat"]
+        self.w.names[line] = self.homes[flat]
+        self.fixed.add(line)
+        for p, x in zip(flat.params, line.args, strict=True):
+            if x not in self.settled or self.grads[x] is not p:
+                self.body.append(f"np.copyto({self.homes[p]}, {self.w.text(x)})")
 
     def returned(self, x: Any) -> str:
         array = isinstance(x.value if isinstance(x, Line) else x, np.ndarray)
@@ -217,7 +243,7 @@ class Emitter:
                 if all([p in reached and p not in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
-                        name = self.w.bind(g, "gradients")
+                        homes[flat] = name = self.w.bind(g, "gradients")
                         homes |= {v: name for v, leaves in self.program.vectors.items() if leaves == flat.params}
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
@@ -234,16 +260,20 @@ class Emitter:
             return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf._grad = slope"]
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
-            return [f"{owner}.grad = None"]
+            return [f"{owner}._grad = None"]
+        if isinstance(source, Line) and source.call is beside:
+            name = w.unique(f"d_{leaf.label or 'leaf'}")
+            w.setup.append(f"{name} = {home}")
+            return [f"{owner}._grad = {name}"]
         own = isinstance(source, Line) and self.grads.get(source) is leaf
         if own and source in (self.settled if home else self.plan.buffer):
-            return [f"{owner}.grad = {w.text(source)}"]
+            return [f"{owner}._grad = {w.text(source)}"]
         if type(leaf._raw) is float:
             stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
-            return [*stored, f"{owner}.grad = float({w.text(source)})"]
+            return [*stored, f"{owner}._grad = float({w.text(source)})"]
         name = w.unique(f"{leaf.label or 'leaf'}_grad")
         w.setup.append(f"{name} = {home or f'np.empty({w.text(leaf.shape)}, np.{leaf.dtype.name})'}")
-        return [f"np.copyto({name}, {w.text(source)})", f"{owner}.grad = {name}"]
+        return [f"np.copyto({name}, {w.text(source)})", f"{owner}._grad = {name}"]
 
     def step(self, line: Line) -> str:
         optimizer, gradients = line.call, self.homes.get(line)

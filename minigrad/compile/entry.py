@@ -30,17 +30,14 @@ def stand_ins(recorder: Recorder, given: list[Value], earlier: list[Entry]) -> d
     """For the `Value`s among the arguments others in their place, if the function may be called with any.
 
     Parameters among the arguments are recorded as themselves at first.  When the function is then called with others,
-    and is seen to use neither them nor the first ones in another way, nor to let an optimiser change them, any will do.
+    and is seen to use neither them nor the first ones in another way, nor to make an optimiser's step, any will do.
     """
     here = set(given)
     touched = {x for x in recorder.leaves if recorder.captured(x)}
     others = {x for entry in earlier for x in entry.given} - here
     elsewhere = {x for entry in earlier for x in entry.touched - {*entry.given}}
-    stepped = {
-        p for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None
-        for group in e.optimizer.param_groups for p in group["params"]
-    }  # fmt: skip
-    if not others or others & touched or here & (elsewhere | stepped):
+    steps = any([isinstance(e, Effect) and e.optimizer is not None for e in recorder.events])
+    if not others or others & touched or here & elsewhere or steps:
         return {}
     return {x: Value(x._raw, x.label) for x in given}
 
@@ -79,10 +76,10 @@ class Entry:
         self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, recorder.with_grad
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
-        self.leaves = [
-            (leaf, leaf.shape, leaf.dtype, leaf.requires_grad) for leaf in leaves if type(leaf._raw) is not float
-        ]
-        self.known = [leaf._raw for leaf, *_ in self.leaves]
+        self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
+        self.shapes = [(leaf.shape, leaf.dtype) for leaf in self.leaves]
+        self.known = [leaf._raw for leaf in self.leaves]
+        self.wanting = [leaf._requires_grad for leaf in self.leaves]
         self.touched = {own.get(x, x) for x in recorder.leaves if recorder.captured(x)}
         # a result that depends on values which want a gradient belongs to their graph, too
         learns = any([isinstance(e, Gradient) or (isinstance(e, Effect) and e.learns) for e in recorder.events])
@@ -95,7 +92,7 @@ class Entry:
         """Whether these are arrays of the recorded kinds: a quick answer for the usual call."""
         if len(args) != len(self.kinds):
             return False
-        for x, (shape, dtype) in zip(args, self.kinds, strict=True):
+        for x, (shape, dtype) in zip(args, self.kinds, strict=False):
             if type(x) is not np.ndarray or x.shape != shape or x.dtype is not dtype:
                 return False
         return True
@@ -119,22 +116,21 @@ class Entry:
 
     def fits(self) -> bool:
         """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
-        for i, (leaf, shape, dtype, needs) in enumerate(self.leaves):
-            if leaf._raw is not self.known[i]:
-                if leaf.shape != shape or leaf.dtype != dtype:
-                    return False
-                self.known[i] = leaf._raw
+        for leaf, raw, needs in zip(self.leaves, self.known, self.wanting, strict=False):
             if leaf._requires_grad is not needs:
                 return False
+            if leaf._raw is not raw:  # assigned by hand
+                if [(leaf.shape, leaf.dtype) for leaf in self.leaves] != self.shapes:
+                    return False
+                self.known = [leaf._raw for leaf in self.leaves]
         for leaves, needs in self.scalars:
             if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
                 return False
         for module, training in self.modes:
             if module.training is not training:
                 return False
-        for leaf in self.without_grad:
-            if leaf._grad is not None:
-                return False
+        if self.without_grad and any([leaf._grad is not None for leaf in self.without_grad]):
+            return False
         return all([leaf._grad is not None and np.shape(leaf._grad) == shape for leaf, shape in self.with_grad])
 
     # ------------------------------------------------------------------------------------------------------ results
@@ -144,6 +140,8 @@ class Entry:
 
     def results(self, flat: list[Any], given: list[Value], call: Any) -> Any:
         """Numbers as the caller gets them, in the structure that the function returned."""
+        if self.structure is None and not self.wires:
+            return wrap(flat[0])
         made = list(map(wrap, flat))
         if self.wires and recording.get() is True:
             places = [i for i, needs in enumerate(self.needs) if needs]
@@ -164,6 +162,8 @@ class Entry:
 
 def wrap(x: Any) -> Any:
     """A result as the caller gets it: numbers as a `Value` without a gradient; masks, places and counts raw."""
+    if isinstance(x, float):
+        return Value(float(x), requires_grad=False)
     x = tidy(x)
     number = type(x) is float or (isinstance(x, np.ndarray) and x.dtype in FLOATS)
     return Value(x, requires_grad=False) if number else x

@@ -43,10 +43,9 @@ def plan(program: Program, kept: set[Line]) -> Plan:
     for line, i in last.items():
         dying.setdefault(i, []).append(line)
     for i, line in enumerate(program):
-        released = [result.buffer[x] for x in dying.get(i, ()) if x in result.buffer and x not in kept]
-        if elementwise(line) and not any([overlaps(result, x, line) for x in line.inputs]):
-            free += released
-            released = []
+        released = [x for x in dying.get(i, ()) if x in result.buffer and x not in kept]
+        over = [x for x in released if owns_memory(line) and elementwise(line) and not spoiled(result, x, line)]
+        free += [result.buffer[x] for x in over]
         if owns_memory(line):
             n = line.dtype.itemsize * prod(line.shape)
             if line in kept:
@@ -61,19 +60,18 @@ def plan(program: Program, kept: set[Line]) -> Plan:
                     result.buffer[line] = new_buffer(result, n)
                 if line not in last and line not in forever:
                     free.append(result.buffer[line])
-        free += released
+        free += [result.buffer[x] for x in released if x not in over]
     return result
 
 
-def overlaps(result: Plan, x: Line, line: Line) -> bool:
-    """Whether writing the result over x, element by element, would spoil what is still to be read."""
-    if not isinstance(x.value, np.ndarray):
-        return True
-    if x.kind == "view":
-        base = root_of(result, x)
-        if not (owns_memory(base) and x.value.flags.c_contiguous and x.value.nbytes == base.value.nbytes):
+def spoiled(result: Plan, base: Line, line: Line) -> bool:
+    """Whether writing the result over `base`, element by element, would spoil what is still to be read of it."""
+    for x in [x for x in line.inputs if root_of(result, x) is base]:
+        if x.value.strides != line.value.strides or x.shape != line.shape:
             return True
-    return bool(x.shape != line.shape) or x.dtype.itemsize != line.dtype.itemsize
+        if x is not base and not (x.value.flags.c_contiguous and x.value.nbytes == base.value.nbytes):
+            return True
+    return False
 
 
 def new_buffer(result: Plan, size: int) -> int:

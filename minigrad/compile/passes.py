@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..tree import tree_leaves, tree_map
-from .program import Line, Program
+from .beside import side_by_side
+from .program import Line, Program, fits, terms
 from .report import Stage, measure
-from .rules import put_plain
+from .rules import add_in_place, put_plain
 
 __all__ = ["PASSES", "optimise"]
+
+FEW = 1000  # numbers: their sum takes less time than the call; for more of them NumPy's sum by pairs is more accurate
 
 
 def optimise(program: Program) -> tuple[Program, list[Stage]]:
@@ -53,10 +57,12 @@ def drop_unused(program: Program) -> Program:
 
 
 def share(program: Program) -> Program:
-    """The same call on the same inputs is made once."""
+    """The same call on the same inputs is made once, and the same decision checked once."""
     seen: dict[Any, Line] = {}
 
     def rule(line: Line) -> Any:
+        if line.kind == "guard":
+            return None if seen.setdefault(("guard", line.args[0]), line) is line else line.value
         if line.kind not in ("call", "view") or not isinstance(line.value, (np.ndarray, np.generic, float)):
             return None
         key = (line.call, identity(line.args), identity(list(line.kwargs.items())))
@@ -139,73 +145,137 @@ def is_number(x: Any, n: float) -> bool:
     return isinstance(x, float) and x == n
 
 
-def fits(x: Any, line: Line) -> bool:
-    """Whether x can stand for the line: views of it rely on its layout, too."""
-    if not isinstance(x, Line) or x.shape != line.shape or x.dtype != line.dtype:
-        return False
-    return getattr(x.value, "strides", None) == getattr(line.value, "strides", None)
+def same_shape(program: Program) -> Program:
+    """A view of an array in the shape that it has is the array."""
+
+    def rule(line: Line) -> Any:
+        return line.args[0] if line.call is np.reshape and line.kind == "view" and fits(line.args[0], line) else None
+
+    return rewritten(program, rule)
 
 
 def dot_products(program: Program) -> Program:
-    """The sum of all products a * b is np.vdot(a, b)."""
+    """The sum of all products a * b is np.vdot(a, b), and that of a few numbers x is np.vdot(x, 1)."""
 
     def rule(line: Line) -> Any:
+        if line.kind != "call" or line.call != np.add.reduce or line.kwargs.get("keepdims"):
+            return None
+        (x,), axis = line.args, line.kwargs.get("axis", 0)
+        if not isinstance(x, Line) or not (axis is None or axis == 0 == x.ndim - 1) or line.dtype != x.dtype:
+            return None
+        if x.call is np.multiply and x.kind == "call":
+            a, b = x.args
+            if isinstance(a, Line) and isinstance(b, Line) and a.shape == b.shape and a.dtype == b.dtype:
+                line.call, line.args, line.kwargs = np.vdot, (a, b), {}
+        elif x.ndim and x.dtype.kind == "f" and prod(x.shape) <= FEW and x.value.flags.c_contiguous:
+            line.call, line.args, line.kwargs = np.vdot, (x, np.ones(x.shape, x.dtype)), {}
+        return None
+
+    return rewritten(program, rule)
+
+
+def products(program: Program) -> Program:
+    """A matrix product is np.dot, which begins sooner than np.matmul; a matrix for a whole stack lies in rows."""
+    lines: list[Line] = []
+    for line in program:
+        if line.call is np.matmul and line.ndim and line.dtype.kind == "f":
+            a, b = map(value_of, line.args)
+            if a.ndim <= 2 and b.ndim <= 2:
+                if a.dtype == b.dtype and line.value.flags.c_contiguous:
+                    line.call = np.dot
+            elif b.ndim == 2 and not b.flags.c_contiguous and isinstance(line.args[1], Line):
+                new = [line_of(np.ascontiguousarray, line.args[1])]
+                new.append(line_of(np.matmul, line.args[0], new[0]))
+                lines += instead_of(line, new)
+                continue
+        lines.append(line)
+    return program.with_lines(lines, program.outputs)
+
+
+def sums_as_products(program: Program) -> Program:
+    """A sum along an axis is a product with ones: NumPy's own sums are slow where a row has few numbers."""
+    lines: list[Line] = []
+    for line in program:
+        axis = one_axis(line, np.add.reduce)
+        if axis is None:
+            lines.append(line)
+            continue
+        (x,) = line.args
+        n = x.shape[axis]
+        ones = np.ones(n, x.dtype)
+        if axis == x.ndim - 1:
+            rows = line_of(np.reshape, x, (x.value.size // n, n), kind="view")
+            new = [rows, line_of(np.dot, rows, ones)]
+        elif axis == 0:
+            rows = line_of(np.reshape, x, (n, x.value.size // n), kind="view")
+            new = [rows, line_of(np.dot, ones, rows)]
+        else:
+            new = [line_of(np.matmul, ones, x)]
+        new[-1].name = line.name
+        lines += instead_of(line, [*new, line_of(np.reshape, new[-1], line.shape, kind="view")])
+    return program.with_lines(lines, program.outputs)
+
+
+def short_rows(program: Program) -> Program:
+    """The largest number of each row of a few numbers is found along the columns of the transpose."""
+    lines: list[Line] = []
+    for line in program:
         if (
-            line.kind == "call"
-            and line.call == np.add.reduce
-            and line.kwargs.get("axis", 0) is None
-            and not line.kwargs.get("keepdims")
+            one_axis(line, np.maximum.reduce, np.minimum.reduce) != 1
+            or line.args[0].ndim != 2
+            or line.args[0].shape[1] > 32
         ):
-            (x,) = line.args
-            if isinstance(x, Line) and x.call is np.multiply and x.kind == "call":
-                a, b = x.args
-                if isinstance(a, Line) and isinstance(b, Line) and a.shape == b.shape and a.dtype == b.dtype:
-                    line.call, line.args, line.kwargs = np.vdot, (a, b), {}
+            lines.append(line)
+            continue
+        columns = line_of(np.transpose, line.args[0], kind="view")
+        copy = line_of(np.ascontiguousarray, columns)
+        along = Line(line.call, (copy,), {**line.kwargs, "axis": 0, "keepdims": False}, line.value.reshape(-1), "call")
+        lines += instead_of(line, [columns, copy, along, line_of(np.reshape, along, line.shape, kind="view")])
+    return program.with_lines(lines, program.outputs)
+
+
+def one_axis(line: Line, *calls: Any) -> int | None:
+    """The axis along which a call goes over floats that lie in the usual order; None for other calls."""
+    if line.kind != "call" or line.call not in calls:
         return None
-
-    return rewritten(program, rule)
-
-
-def outer_products(program: Program) -> Program:
-    """A product of a column and a row needs no sums."""
-
-    def rule(line: Line) -> Any:
-        if line.call is np.matmul and line.ndim == 2 and all([isinstance(x, Line) or x.ndim == 2 for x in line.args]):
-            a, b = line.args
-            if a.shape[-1] == 1 and len(a.shape) == len(b.shape) == 2:
-                line.call = np.multiply
+    (x,), axis = line.args, line.kwargs.get("axis", 0)
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    usual = isinstance(x, Line) and x.ndim > 1 and x.value.flags.c_contiguous and x.dtype.kind == "f"
+    if not usual or not isinstance(axis, int) or line.dtype != x.dtype or not 1 < x.shape[axis] <= FEW:
         return None
+    axis %= x.ndim
+    return axis if axis in (0, x.ndim - 2, x.ndim - 1) else None
 
-    return rewritten(program, rule)
+
+def value_of(x: Any) -> Any:
+    return x.value if isinstance(x, Line) else x
+
+
+def line_of(call: Any, *args: Any, kind: str = "call") -> Line:
+    """A new line, with its value."""
+    return Line(call, args, {}, call(*map(value_of, args)), kind)
+
+
+def instead_of(line: Line, new: list[Line]) -> list[Line]:
+    """New lines, of which the last becomes `line`, for others read that."""
+    last = new[-1]
+    line.call, line.args, line.kwargs, line.kind, line.value = last.call, last.args, last.kwargs, last.kind, last.value
+    for part in new:
+        part.backward, part.comment = line.backward, line.comment
+    return [*new[:-1], line]
 
 
 def sums_in_place(program: Program) -> Program:
     """What is put at some places among zeros and added to something is added there directly."""
-    uses: dict[Line, int] = {}
-    for x in [x for line in program for x in line.inputs] + tree_leaves(program.outputs):
-        if isinstance(x, Line):
-            uses[x] = uses.get(x, 0) + 1
-
-    def terms(line: Line) -> list[Any]:
-        """What a chain of additions adds up."""
-        found, stack = [], [line]
-        while stack:
-            x = stack.pop()
-            if x is line or (
-                isinstance(x, Line) and x.call is np.add and x.kind == "call" and uses[x] == 1 and fits(x, line)
-            ):
-                stack += reversed(x.args)
-            else:
-                found.append(x)
-        return found
-
+    uses = program.uses()
     inner = {x for line in program if line.call is np.add for x in line.args if isinstance(x, Line) and uses[x] == 1}
     lines: list[Line] = []
     new: dict[Line, Any] = {}
     for line in program:
         line.replaced(new)
         if line.kind == "call" and line.call is np.add and line.ndim and line not in inner:
-            parts = terms(line)
+            parts = terms(line, uses)
             places = [
                 x
                 for x in parts
@@ -237,11 +307,6 @@ def sums_in_place(program: Program) -> Program:
     )
 
 
-def add_in_place(x: Any, index: Any, y: Any) -> Any:
-    x[index] += y
-    return x
-
-
 def fold(program: Program) -> Program:
     """Calls on constants alone have been made."""
 
@@ -259,6 +324,6 @@ def fold(program: Program) -> Program:
 
 
 PASSES: list[Callable[[Program], Program]] = [
-    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, outer_products, share,
-    drop_unused, sums_in_place,
+    drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, sums_as_products, short_rows,
+    products, same_shape, share, side_by_side, drop_unused, sums_in_place,
 ]  # fmt: skip

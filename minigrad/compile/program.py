@@ -7,6 +7,7 @@ bit by bit) becomes one line that calls the rule.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,19 @@ from ..tree import tree_leaves, tree_map
 from ..value import Gate
 from .recording import as_type
 
-__all__ = ["Builder", "Line", "Program", "Sym", "Unsupported", "as_type", "lower", "take_at", "view_as"]
+__all__ = [
+    "Builder",
+    "Line",
+    "Program",
+    "Sym",
+    "Unsupported",
+    "as_type",
+    "fits",
+    "lower",
+    "take_at",
+    "terms",
+    "view_as",
+]
 
 
 class Line:
@@ -72,6 +85,33 @@ class Program:
 
     def __iter__(self) -> Iterator[Line]:
         return iter(self.lines)
+
+    def uses(self) -> Counter[Line]:
+        """How often each result is read or returned."""
+        returned = [x for x in tree_leaves(self.outputs) if isinstance(x, Line)]
+        return Counter([*[x for line in self for x in line.inputs], *returned])
+
+
+def fits(x: Any, line: Line) -> bool:
+    """Whether x can stand for the line: views of it rely on its layout, too."""
+    if not isinstance(x, Line) or x.shape != line.shape or x.dtype != line.dtype:
+        return False
+    return getattr(x.value, "strides", None) == getattr(line.value, "strides", None)
+
+
+def terms(top: Line, uses: Counter[Line]) -> list[Any]:
+    """What a chain of additions adds up, from left to right."""
+    found: list[Any] = []
+    stack: list[Any] = [top]
+    while stack:
+        x = stack.pop()
+        if x is top or (
+            isinstance(x, Line) and x.call is np.add and x.kind == "call" and uses[x] == 1 and fits(x, top)
+        ):
+            stack += reversed(x.args)
+        else:
+            found.append(x)
+    return found
 
 
 class Unsupported(TypeError):
@@ -136,6 +176,7 @@ class Sym(NDArrayOperatorsMixin):
     shape = property(lambda self: self.line.shape)
     ndim = property(lambda self: self.line.ndim)
     dtype = property(lambda self: self.line.dtype)
+    flags = property(lambda self: self.line.value.flags)
     size = property(lambda self: int(np.prod(self.line.shape, dtype=int)))
     T = property(lambda self: np.transpose(self))
 
@@ -160,8 +201,8 @@ class Sym(NDArrayOperatorsMixin):
             value = function(*plain(args), **plain(kwargs))
         if function in ABOUT_SHAPES:
             return value
-        if isinstance(value, (list, tuple)):
-            raise Unsupported("several results")
+        if value is None or isinstance(value, (list, tuple)):
+            raise Unsupported("several results, or none: an array is written into")
         return Sym(self.builder.add(function, lines_of(args), lines_of(kwargs), value), self.builder)
 
     def __array_ufunc__(self, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:

@@ -271,6 +271,8 @@ class Recorder:
     # ------------------------------------------------------------------------------------------------------------ gates
     def call(self, gate: Gate, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """A gate is called: compute, and record it if there is a `Value` among what it is given."""
+        if not params and (numbers := single_numbers(gate, inputs)):
+            return self.on_numbers(gate, inputs, numbers)
         if not any([isinstance(x, Value) for x in tree_leaves([inputs, params])]):
             with self.aside():
                 return gate(*inputs, **params)
@@ -296,6 +298,20 @@ class Recorder:
         node._requires_grad = gate.differentiable and self.gradients and any([needs(x) for x in wires])
         self.made(node)
         return outputs(node) if isinstance(out, tuple) else node
+
+    def on_numbers(self, gate: Gate, inputs: tuple[Any, ...], numbers: list[Any]) -> Any:
+        """A gate on single numbers, of which there may be very many."""
+        inputs = tuple(map(self.read, inputs))
+        out = gate.compute(numbers, {})
+        wires = tuple([x if isinstance(x, Value) else n for x, n in zip(inputs, numbers, strict=True)])
+        node = self.wire(out)
+        node.gate, node._requires_grad = gate, gate.differentiable and self.gradients and any(map(needs, wires))
+        if gate.local is not None and bool not in map(type, numbers):
+            node._keep_locals(gate, wires, numbers, False)
+        else:
+            node._saved = (wires, (out, *numbers), {})
+        self.uses(wires)
+        return node
 
     def answer(self, gate: Gate, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """A gate on masks, labels or indices computes with raw numbers, and its result is one of these."""
@@ -340,15 +356,22 @@ class Recorder:
     def made(self, node: Value) -> None:
         """A gate was recorded, here or on the short way that operators take on Python floats."""
         node.__class__ = Wire
-        for x in node.inputs:
+        if self.uses(given_to(node)[0]):
+            self.rewire(node)
+        if node._saved is not None:
+            self.lines[node] = os.path.basename(users_line())
+
+    def uses(self, inputs: tuple[Any, ...]) -> bool:
+        """Leaves are noted when they are first used.  Whether there is something that gates made before the call."""
+        early = False
+        for x in inputs:
             if isinstance(x, Value):
                 if x.gate is None:
                     if x not in self.leaves:
                         self.leaves[x] = x._number
-                elif x._number < self.start:  # made before the call
-                    self.rewire(node)
-        if node._saved is not None:
-            self.lines[node] = os.path.basename(users_line())
+                elif x._number < self.start:
+                    early = True
+        return early
 
     def rewire(self, node: Value) -> None:
         """A gate on single numbers reads those that were made before the call."""
@@ -654,6 +677,32 @@ def state_of(optimizer: Any) -> Callable[[], None]:
 
 def as_type(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
+
+
+def given_to(node: Value) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a recorded gate was given, `Value`s and raw, and its parameters."""
+    if node._saved is None:  # a scalar gate
+        n = node.gate.arity  # type: ignore[union-attr]
+        return (node._a,) if n == 1 else (node._a, node._b) if n == 2 else node.inputs, {}
+    wires, (_, *raws), params = node._saved
+    given = [w if isinstance(w, Value) else raw for w, raw in zip(wires, raws, strict=False)]
+    return (*given, *raws[len(wires) :]), params
+
+
+def single_numbers(gate: Gate, inputs: tuple[Any, ...]) -> list[Any]:
+    """The numbers that a gate is given, if a known gate is given one on each wire; otherwise none."""
+    if gate.differentiable:
+        known = gate.catalogued and gate.elementwise and gate.arity in (None, len(inputs))
+    else:
+        known = isinstance(gate.forward, np.ufunc)
+    numbers = [x._raw if isinstance(x, Value) else x for x in inputs]
+    numbers = [float(x) if type(x) is int else x for x in numbers]
+    if not known or not {float, bool}.issuperset(map(type, numbers)):
+        return []
+    masks = [i for i, x in enumerate(numbers) if type(x) is bool]
+    operates = not gate.differentiable and not gate.catalogued  # & | ^ ~
+    fits = len(masks) == len(inputs) if operates else masks == gate.plain
+    return numbers if fits and any([isinstance(x, Value) for x in inputs]) else []
 
 
 def raw(x: Any) -> Any:

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from ..gates.windows import from_columns, scatter
 from .program import SUM, Sym, Unsupported
 
-__all__ = ["SHORTER"]
+__all__ = ["SHORTER", "add_in_place", "put_plain"]
 
 
 def select(mask: Any, x: Any) -> Any:
-    """x where the mask is true, 0 elsewhere, by the bits of x: a branch per number costs up to ten times as much."""
-    if not isinstance(mask, Sym) or not isinstance(x, Sym) or mask.shape != x.shape or mask.dtype != bool or not x.ndim:
+    """x where the mask is true, 0 elsewhere: the bits of x times 1 or 0, for branches cost ten times as much."""
+    if not isinstance(mask, Sym) or not isinstance(x, Sym) or mask.dtype != bool or not x.ndim:
         return np.where(mask, x, 0.0)
-    bits = np.dtype(f"i{x.dtype.itemsize}")
-    opened = np.negative(mask.view(np.int8)).astype(bits)  # all ones or all zeros
-    return np.bitwise_and(x.view(bits), opened).view(x.dtype)
+    if mask.shape != np.broadcast_shapes(mask.shape, x.shape):
+        return np.where(mask, x, 0.0)
+    return np.multiply(x.view(np.dtype(f"i{x.dtype.itemsize}")), mask).view(x.dtype)
 
 
 def broadcast(x: Any, shape: Any) -> Any:
@@ -49,13 +50,29 @@ def put(x: Any, index: Any, shape: Any) -> Any:
 
 
 def put_plain(x: Any, index: Any, shape: Any) -> Any:
-    out = np.zeros(shape, x.dtype)
+    out = np.zeros_like(x, shape=shape) if x.ndim == len(shape) else np.zeros(shape, x.dtype)
     out[index] = x
     return out
 
 
+def add_in_place(x: Any, index: Any, y: Any) -> Any:
+    x[index] += y
+    return x
+
+
 def number(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
+
+
+def filling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule that fills an array bit by bit, and is given the array: `function` takes out=."""
+
+    def call(g: Any, *args: Any, **params: Any) -> Any:
+        if not isinstance(g, Sym):
+            raise Unsupported
+        return g.call(function, (g, *args), params)
+
+    return call
 
 
 SHORTER: dict[str, Callable[..., Any]] = {
@@ -65,4 +82,6 @@ SHORTER: dict[str, Callable[..., Any]] = {
     "put": put,
     "number": number,
     "detach": lambda x: x,
+    "uncolumns": filling(from_columns),
+    "unwindows": filling(scatter),
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from types import BuiltinMethodType
+from inspect import signature
+from math import prod
+from types import BuiltinMethodType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,11 @@ from .rules import put_plain
 
 __all__ = ["Writer"]
 
-RESERVED = ("np", "math", "run", "Changed", "float", "zip", "leaf", "slope")
-OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+RESERVED = ("np", "math", "run", "Changed", "float", "abs", "zip", "leaf", "slope")
+OPERATORS = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/",
+    np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">=", np.equal: "==", np.not_equal: "!=",
+}  # fmt: skip
 # Python's own functions of one number, which take a quarter of the time.  Where they raise, the call is made eagerly.
 MATH = (
     np.exp, np.log, np.sqrt, np.tanh, np.sinh, np.cosh, np.sin, np.cos, np.tan, np.expm1, np.log1p, np.arctan,
@@ -124,9 +129,13 @@ class Writer:
             return f"{self.text(first)}[{self.index(rest[0])}]"
         if line.call is np.transpose and rest in ([], [None]) and not line.kwargs:
             return f"{self.text(first)}.T"
+        if line.call is np.reshape and not line.kwargs and np.ndim(first.value):
+            return f"{self.text(first)}.reshape({self.text(rest[0])})"
+        if line.call == np.logical_and.reduce and not line.ndim and first.dtype == bool:
+            return f"np.count_nonzero({self.text(first)}) == {prod(first.shape)}"  # a third of the time
         if line.call in (view_as, as_type):
             return f"{self.text(first)}.{'view' if line.call is view_as else 'astype'}({self.text(rest[0])})"
-        if type(line.value) is float and (expression := self.operator(line)):
+        if not line.ndim and (expression := self.operator(line)):
             return expression
         as_arrays = bool(out) and isinstance(line.call, np.ufunc) and line.call.signature is None
         arguments = [self.number(x, line) if as_arrays and type(x) in (int, float) else self.text(x) for x in line.args]
@@ -134,18 +143,20 @@ class Writer:
         return f"{self.function(line.call)}({', '.join(arguments)})"
 
     def operator(self, line: Line) -> str:
-        """An operator of Python for a call on scalars, which takes a fifth of the time; "" where there is none."""
+        """An operator of Python for a call on scalars, which takes a tenth of the time; "" where there is none."""
         if line.call is np.isfinite:
             return f"math.isfinite({self.text(line.args[0])})"
         if line.call is np.negative:
             return f"-{self.text(line.args[0])}"
-        if line.call in MATH and not line.kwargs and self.may_raise:
+        if line.call in MATH and not line.kwargs and self.may_raise and type(line.value) is float:
             return f"math.{line.call.__name__.replace('arc', 'a')}({self.text(line.args[0])})"
         if line.call not in OPERATORS or line.kwargs or len(line.args) != 2:
             return ""
         a, b = line.args
         if line.call is np.divide and not (type(b) is float and b):  # Python's 1 / 0 is an error
             return ""
+        if line.dtype not in (float, bool) and not any([isinstance(x, Line) and x.dtype == line.dtype for x in (a, b)]):
+            return ""  # of Python's floats, which are wider
         return f"{self.text(a)} {OPERATORS[line.call]} {self.text(b)}"
 
     def into(self, line: Line) -> list[str]:
@@ -160,6 +171,8 @@ class Writer:
             return [f"{name}[{self.index(args[1])}] = {self.text(args[0])}"]
         if line.call is np.zeros:
             return [f"{name}.fill(0.0)"]
+        if line.call in (np.ascontiguousarray, np.copy):
+            return [f"np.copyto({name}, {self.text(args[0])})"]
         if line.call is np.reshape:
             return [f"np.copyto({name}.reshape({self.text(args[0].shape)}), {self.text(args[0])})"]
         if takes_out(line):
@@ -177,8 +190,11 @@ def takes_out(line: Line) -> bool:
     """Whether the call has an out=."""
     if isinstance(line.call, np.ufunc) or reduces(line.call):
         return True
-    functions = (np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
-    return line.call in functions and "dtype" not in line.kwargs
+    if "out" in line.kwargs or "dtype" in line.kwargs:
+        return False
+    if isinstance(line.call, FunctionType):  # the rule of a gate
+        return "out" in signature(line.call).parameters
+    return line.call in (np.dot, np.concatenate, np.stack, np.clip, np.cumsum, np.cumprod, np.take)
 
 
 def called(line: Line) -> str:

@@ -18,7 +18,7 @@ from ..value import Value
 
 __all__ = ["vectorise"]
 
-WORTH_IT = 20  # how many numbers an array must stand for, on average
+WORTH_IT = 60  # how many numbers an array must stand for, on average
 Ref = tuple[int, int]  # a number's place: which array, and where in it (as if flat)
 SUMS = ("add", "subtract", "negative")
 
@@ -66,8 +66,8 @@ def vectorise(root: Value, recorder: Any) -> dict[Value, tuple[Value, int]] | No
         operands = [x for _, factors in rule.terms for x in factors] if rule else node.inputs
         level[node] = 1 + max([level.get(x, 0) for x in operands if isinstance(x, Value) and x in inside], default=0)
         groups.setdefault((level[node], rule.kind if rule else node.gate), []).append(node)
-    if len(nodes) < WORTH_IT * len(groups):
-        return None
+        if len(nodes) < WORTH_IT * len(groups):
+            return None
     places = Places(recorder, [x for n in nodes for x in n.inputs if isinstance(x, Value) and x not in inside])
     for (_, kind), members in sorted(groups.items(), key=lambda item: item[0][0]):
         if isinstance(kind, tuple) and len(members) == 1:

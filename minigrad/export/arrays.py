@@ -249,3 +249,41 @@ def windows(op: Any, x: Any, size: Any, stride: Any, dilation: Any) -> Any:
 @row("unwindows")
 def unwindows(op: Any, g: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
     return added_at(op, g, gather(np.arange(prod(shape)).reshape(shape), size, stride, dilation), shape)
+
+
+@row("columns")
+def columns(op: Any, x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """The batch as the last axis, the rest as one, gathered: (channels, *size, *places, batch)."""
+    n, image = len(size), x.shape[1:]
+    places = gather(np.arange(prod(image)).reshape(image), size, stride, dilation)
+    places = places.transpose(0, *range(1 + n, 1 + 2 * n), *range(1, 1 + n))
+    last = op.Transpose(op.Reshape(x, op.ints(0, -1)), perm=[1, 0])
+    parts = op.Gather(last, places.reshape(image[0] * prod(size), -1), axis=0)
+    return op.Reshape(parts, op.ints(0, -1))
+
+
+@row("uncolumns")
+def uncolumns(op: Any, g: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    n = len(size)
+    places = gather(np.arange(prod(shape)).reshape(shape), size, stride, dilation)
+    places = places.transpose(1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n), 0)
+    return added_at(op, g, places, shape)
+
+
+@row("filtered")
+def filtered(op: Any, x: Any, weight: Any, bias: Any, places: Any, groups: int = 1) -> Any:
+    filters = weight.shape[0]
+    stack = op.Reshape(x, op.ints(groups, x.shape[0] // groups, -1))
+    rows = op.MatMul(op.Reshape(weight, op.ints(groups, filters // groups, -1)), stack)
+    return image(op, op.Add(op.Reshape(rows, op.ints(filters, -1)), op.Reshape(bias, op.ints(-1, 1))), places)
+
+
+@row("largest")
+def largest(op: Any, x: Any, count: int, places: Any) -> Any:
+    parts = op.Reshape(x, op.ints(x.shape[0] // count, count, -1))
+    return image(op, op.reduce("ReduceMax", parts, 1, False), places)
+
+
+def image(op: Any, rows: Any, places: Any) -> Any:
+    n = len(places)
+    return op.Transpose(op.Reshape(rows, op.ints(0, *places, -1)), perm=[n + 1, *range(n + 1)])

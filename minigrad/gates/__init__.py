@@ -45,7 +45,9 @@ globals().update({name: REGISTRY.get(name) or COMPOSED[name] for name in (*REGIS
 operators.attach()
 numpy_protocol.attach(operators.ALIASES)
 abs, amax, amin, mod = (REGISTRY[name] for name in ("absolute", "max", "min", "remainder"))
-HIDDEN = ("select", "put", "positive")  # gates for derivative statements, not for users
+HIDDEN = (  # gates for derivative statements, and what functions are made of: not for users
+    "columns", "filtered", "largest", "positive", "put", "select", "uncolumns",
+)  # fmt: skip
 __all__ = [
     *[name for name in REGISTRY if name not in HIDDEN], *COMPOSED, "abs", "amax", "amin", "mod", "REGISTRY",
 ]  # fmt: skip

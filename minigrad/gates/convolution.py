@@ -1,27 +1,72 @@
-"""Convolutions, as `torch.nn.functional` has them: windows, and one matrix product with the filters."""
+"""Convolutions, as `torch.nn.functional` has them: windows as columns, and one matrix product with the filters."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ..convert import shape_of
 from ..errors import ShapeError
-from ..value import reshape
-from .linalg import matmul
-from .registry import composed
-from .shapes import getitem, put, transpose
-from .windows import batch_of, each, frame, reach_of, slide, unwindows, without_batch
+from ..value import Gate, reshape
+from .linalg import ones, swap
+from .registry import call, composed, row
+from .shapes import getitem, put
+from .windows import as_image, as_rows, batch_of, each, frame, reach_of, slide, uncolumns, without_batch
 
-__all__ = ["conv1d", "conv2d", "conv_transpose2d"]
+__all__ = ["conv1d", "conv2d", "conv_transpose2d", "filtered"]
+
+
+def by_group(x: Any, groups: int) -> Any:
+    """A matrix as a stack of `groups` matrices with as many rows each; of filters, each is a row."""
+    x = x if len(shape_of(x)) == 2 else reshape(x, shape=(shape_of(x)[0], prod(shape_of(x)[1:])))
+    m, n = shape_of(x)
+    return x if groups == 1 else reshape(x, shape=(groups, m // groups, n))
+
+
+def together(x: Any) -> Any:
+    """The opposite: one matrix."""
+    return x if len(shape_of(x)) == 2 else reshape(x, shape=(shape_of(x)[0] * shape_of(x)[1], shape_of(x)[2]))
+
+
+def products(columns: Any, weight: Any, bias: Any, places: Any, groups: int = 1) -> Any:
+    filters, taps, n = len(weight), prod(weight.shape[1:]), columns.shape[1]
+    if groups == 1:
+        out = np.matmul(np.reshape(weight, (filters, taps)), columns)
+    else:
+        stack = np.reshape(columns, (groups, taps, n))
+        out = np.reshape(np.matmul(np.reshape(weight, (groups, filters // groups, taps)), stack), (filters, n))
+    bias = np.reshape(bias, (filters, 1))
+    out = np.add(out, bias, out=out if np.result_type(out, bias) == out.dtype else None)
+    return as_image(out, places)
+
+
+filtered: Gate = row(  # every filter times every column: weight (out, in / groups, *size), an image with out channels
+    "filtered",
+    products,
+    vjp=[
+        lambda g, out, columns, weight, bias, places, groups=1: together(
+            swap(by_group(weight, groups)) @ by_group(as_rows(g), groups)
+        ),
+        lambda g, out, columns, weight, bias, places, groups=1: reshape(
+            by_group(as_rows(g), groups) @ swap(by_group(columns, groups)), shape_of(weight)
+        ),
+        lambda g, out, columns, weight, bias, places, groups=1: as_rows(g) @ ones(shape_of(columns)[1], columns.dtype),
+    ],
+    domain=[
+        call((12, 12), (4, 3, 2, 2), (4,), places=(2, 3)),
+        call((12, 6), (4, 2, 3), (4,), places=(3,), groups=2),
+    ],
+)
 
 
 def convolve(
     function: str, n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    """One matrix product per group: the windows as rows, the filters as columns."""
+    """One matrix product per group of channels: the filters are its rows, the windows its columns."""
     x, alone = batch_of(function, x, n)
-    batch, channels = shape_of(x)[:2]
+    channels = shape_of(x)[1]
     if len(shape_of(weight)) != n + 2:
         raise ShapeError(f"{function}: weight {shape_of(weight)} must be (out, in / groups, *kernel), {n + 2} axes.")
     filters, depth, *size = shape_of(weight)
@@ -35,19 +80,9 @@ def convolve(
         raise ShapeError(f"{function}: bias {shape_of(bias)} must be ({filters},), one for each filter.")
     stride, dilation = each(function, "stride", stride, n, 1), each(function, "dilation", dilation, n, 1)
     x = frame(x, borders(function, padding, size, stride, dilation))
-    parts = slide(function, x, size, stride, dilation)
-    places = shape_of(parts)[2 : 2 + n]
-    parts = reshape(parts, shape=(batch, groups, depth, *places, *size))
-    axes = range(3, 3 + n)  # those of the places
-    rows = transpose(parts, axes=(1, 0, *axes, 2, *range(3 + n, 3 + 2 * n)))
-    rows = reshape(rows, shape=(groups, batch * prod(places), depth * prod(size)))
-    columns = transpose(reshape(weight, shape=(groups, filters // groups, depth * prod(size))), axes=(0, 2, 1))
-    out = matmul(rows, columns)
-    if bias is not None:
-        out = out + reshape(bias, shape=(groups, 1, filters // groups))
-    out = reshape(out, shape=(groups, batch, *places, filters // groups))
-    out = transpose(out, axes=(1, 0, 2 + n, *range(2, 2 + n)))
-    return without_batch(reshape(out, shape=(batch, filters, *places)), alone)
+    columns, places = slide(function, x, size, stride, dilation)
+    bias = np.zeros(filters, columns.dtype) if bias is None else bias
+    return without_batch(filtered(columns, weight, bias, places=places, groups=groups), alone)
 
 
 def borders(function: str, padding: Any, size: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
@@ -128,13 +163,10 @@ def conv_transpose2d(
     padding, more = each(function, "padding", padding, 2, 0), each(function, "output_padding", output_padding, 2, 0)
     if any([m >= s and m >= d for m, s, d in zip(more, stride, dilation, strict=True)]):
         raise ShapeError(f"{function}: output_padding={more} must be smaller than stride or dilation.")
-    rows = transpose(reshape(x, shape=(batch, groups, channels // groups, height * width)), axes=(1, 0, 3, 2))
-    rows = reshape(rows, shape=(groups, batch * height * width, channels // groups))
-    parts = matmul(rows, reshape(weight, shape=(groups, channels // groups, depth * prod(size))))
-    parts = transpose(reshape(parts, shape=(groups, batch, height, width, depth, *size)), axes=(1, 0, 4, 2, 3, 5, 6))
-    parts = reshape(parts, shape=(batch, groups * depth, height, width, *size))
+    columns = together(swap(by_group(weight, groups)) @ by_group(as_rows(x), groups))
     full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip((height, width), stride, dilation, size, strict=True)]
-    out = unwindows(parts, shape=(batch, groups * depth, *full), size=tuple(size), stride=stride, dilation=dilation)
+    shape = (batch, groups * depth, *full)
+    out = uncolumns(columns, shape=shape, size=tuple(size), stride=stride, dilation=dilation)
     if any(more):
         wide = [n + m for n, m in zip(full, more, strict=True)]
         out, full = put(out, (..., *[slice(n) for n in full]), (batch, groups * depth, *wide)), wide

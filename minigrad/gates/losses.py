@@ -39,7 +39,10 @@ def cost_of_labels(scores: Any, labels: Any) -> Any:
         raise IndexError(f"the label {lowest}: classes are numbered from 0.")
     at, shifted = (np.arange(len(labels)), labels), scores - top(scores, 1)
     own, e = shifted[at], np.exp(shifted)
-    e[at] = 0.0
+    if isinstance(e, np.ndarray):
+        e[at] = 0.0
+    else:  # while the rule is written down
+        e = np.where(labels[:, None] == np.arange(shape_of(scores)[1]), 0.0, e)
     return np.log1p(sum_along(e, axis=1) + np.expm1(own)) - own  # near 0, all digits are the others'
 
 

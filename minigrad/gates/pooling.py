@@ -9,12 +9,44 @@ import numpy as np
 
 from ..convert import shape_of
 from ..errors import ShapeError
-from ..value import reshape, select, sum
-from .questions import argmax
-from .registry import composed
-from .windows import batch_of, each, frame, gather, reach_of, slide, without_batch
+from ..value import Gate, reshape, select
+from .convolution import filtered
+from .registry import call, composed, row
+from .windows import as_image, as_rows, batch_of, each, frame, gather, reach_of, slide, without_batch
 
-__all__ = ["avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"]
+__all__ = ["avg_pool1d", "avg_pool2d", "largest", "max_pool1d", "max_pool2d"]
+
+
+def tops(columns: Any, count: int, places: Any) -> Any:
+    parts = np.reshape(columns, (columns.shape[0] // count, count, columns.shape[1]))
+    return as_image(np.maximum.reduce(parts, axis=1), places)
+
+
+def firsts(parts: Any, top: Any) -> Any:
+    """Where a column of parts (channels, count, n) has the first of its largest numbers; a nan is larger than all."""
+    won = (parts == top[:, None]) | (parts != parts)
+    first, taken = [won[:, 0]], won[:, 0]
+    for i in range(1, won.shape[1]):
+        first.append(won[:, i] & ~taken)
+        taken = taken | won[:, i]
+    return np.stack(first, axis=1)
+
+
+first_of_largest = Gate("first_of_largest", firsts, arity=2)
+
+
+def to_first(g: Any, out: Any, columns: Any, count: int, places: Any) -> Any:
+    channels, n = shape_of(columns)[0] // count, shape_of(columns)[1]
+    won = first_of_largest(reshape(columns, shape=(channels, count, n)), as_rows(out))
+    return reshape(select(won, reshape(as_rows(g), shape=(channels, 1, n))), shape=shape_of(columns))
+
+
+largest: Gate = row(  # of each `count` numbers of a column: what a max-pool makes of `columns`
+    "largest",
+    tops,
+    vjp=[to_first],
+    domain=[call((12, 12), count=4, places=(2, 3)), call((6, 6), count=3, places=(3,))],
+)
 
 
 def sizes(function: str, n: int, size: Any, stride: Any, padding: Any, dilation: Any = 1) -> tuple[Any, ...]:
@@ -37,16 +69,15 @@ def borders(shape: Any, size: Any, stride: Any, padding: Any, dilation: Any, cei
     return widths
 
 
-def largest(function: str, n: int, x: Any, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+def max_pool(
+    function: str, n: int, x: Any, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Any:
     """The first of the largest numbers of each window takes the gradient, as PyTorch's does."""
     x, alone = batch_of(function, x, n)
     size, stride, padding, dilation = sizes(function, n, size, stride, padding, dilation)
     widths = borders(shape_of(x), size, stride, padding, dilation, ceil_mode)
-    parts = slide(function, frame(x, widths, fill=-np.inf), size, stride, dilation)
-    shape = shape_of(parts)
-    parts = reshape(parts, shape=(*shape[: 2 + n], prod(shape[2 + n :])))
-    won = argmax(parts, axis=-1, keepdims=True) == np.arange(shape_of(parts)[-1])
-    return without_batch(sum(select(won, parts), axis=-1), alone)
+    columns, places = slide(function, frame(x, widths, fill=-np.inf), size, stride, dilation)
+    return without_batch(largest(columns, count=prod(size), places=places), alone)
 
 
 def average(
@@ -57,8 +88,7 @@ def average(
     x, alone = batch_of(function, x, n)
     size, stride, padding, dilation = sizes(function, n, size, stride, padding)
     widths = borders(shape_of(x), size, stride, padding, dilation, ceil_mode)
-    parts = slide(function, frame(x, widths), size, stride, dilation)
-    inside = tuple(range(-n, 0))
+    columns, places = slide(function, frame(x, widths), size, stride, dilation)
     if divisor == 0:
         raise ShapeError(f"{function}: divisor_override=0; a mean of nothing. None divides by the size of the window.")
     if divisor is None:
@@ -66,8 +96,11 @@ def average(
         kept = [(p, p) if count_include_pad else (0, 0) for p in padding]  # what ceil_mode adds never counts
         rest = [(a - p, b - q) for (a, b), (p, q) in zip(widths, kept, strict=True)]
         counted = np.pad(np.pad(image, kept, constant_values=1.0), rest)
-        divisor = np.add.reduce(gather(counted, size, stride, dilation), axis=inside)
-    return without_batch(sum(parts, axis=inside) / divisor, alone)
+        divisor = np.add.reduce(gather(counted, size, stride, dilation), axis=tuple(range(-n, 0)))
+    channels, dtype = shape_of(x)[1], getattr(columns, "dtype", None)
+    ones, zeros = np.ones((channels, 1, *size), dtype), np.zeros(channels, dtype)
+    total = filtered(columns, ones, zeros, places=places, groups=channels)
+    return without_batch(total / divisor, alone)
 
 
 @composed
@@ -79,7 +112,7 @@ def max_pool1d(
     >>> max_pool1d(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
     array([[[5., 3.]]])
     """
-    return largest("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @composed
@@ -96,7 +129,7 @@ def max_pool2d(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
-    return largest("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @composed

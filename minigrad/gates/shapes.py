@@ -30,7 +30,10 @@ def permutation(dims: tuple[Any, ...], axes: Any) -> Any:
 
 def put_at(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `g` added at `index`: repeated indices add up."""
-    out = np.zeros(shape, getattr(g, "dtype", np.float64))
+    if len(shape_of(g)) == len(shape) > 0:
+        out = np.zeros_like(g, shape=shape)  # its axes in the same order in memory
+    else:
+        out = np.zeros(shape, getattr(g, "dtype", np.float64))
     parts = index if isinstance(index, tuple) else (index,)
     if all([isinstance(i, (int, slice, type(None), type(...))) for i in parts]):  # no number twice
         out[index] = g

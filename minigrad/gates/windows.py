@@ -1,7 +1,11 @@
 """Windows that slide over an image; `convolution` and `pooling` are made of them.
 
-Two gates do the moving: `windows` shows each window as axes of their own (a view, no copies), `unwindows` adds windows
-back to where they lie.  Each is the other's derivative.
+Two pairs of gates do the moving, and in each pair one is the other's derivative.  `windows` shows each window as axes
+of its own (a view, no copies), `unwindows` adds windows back to where they lie.  `columns` copies every window into a
+column of a matrix ("im2col"), `uncolumns` adds columns back.
+
+In memory the batch is the last axis of the columns, and of the images that are computed from them, whatever the order
+of their axes: so what is moved are long runs of numbers.
 """
 
 from __future__ import annotations
@@ -18,24 +22,63 @@ from ..value import Gate, reshape
 from .registry import call, composed, row
 from .shapes import getitem, put, transpose
 
-__all__ = ["unfold", "unwindows", "windows"]
+__all__ = ["columns", "unfold", "uncolumns", "unwindows", "windows"]
 
 
-def gather(x: Any, size: Any, stride: Any, dilation: Any, writeable: bool = False) -> Any:
+def gather(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
     """A view of x in which the last len(size) axes have become places, followed by as many axes within a window."""
-    n = len(size)
-    reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    view = sliding_window_view(x, reach, axis=tuple(range(-n, 0)), writeable=writeable)
+    view = sliding_window_view(x, reach_of(size, dilation), axis=tuple(range(-len(size), 0)))
     steps: Any = [slice(None, None, step) for step in (*stride, *dilation)]
     return view[(..., *steps)]
 
 
-def scatter(g: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
-    out = np.zeros(shape, g.dtype)
-    view = gather(out, size, stride, dilation, writeable=True)
+def scatter(g: Any, shape: Any, size: Any, stride: Any, dilation: Any, out: Any = None) -> Any:
+    """The sum of windows g (..., *places, *size), each where it lies in an image of this shape."""
+    n = len(size)
+    out = np.empty(shape, g.dtype) if out is None else out
+    apart = all([s >= reach for s, reach in zip(stride, reach_of(size, dilation), strict=True)])
+    if not (apart and g.size == out.size):  # otherwise each number is written once
+        out.fill(0.0)
     for inside in np.ndindex(*size):  # one number of every window at a time: these never overlap
-        view[(..., *inside)] += g[(..., *inside)]
+        along = zip(inside, g.shape[-2 * n : -n], stride, dilation, strict=True)
+        part = out[(..., *[slice(i * d, i * d + s * (m - 1) + 1, s) for i, m, s, d in along])]
+        if apart:
+            np.copyto(part, g[(..., *inside)])
+        else:
+            np.add(part, g[(..., *inside)], out=part)
     return out
+
+
+def in_columns(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    n = len(size)
+    last = np.moveaxis(x, 0, -1)  # the batch
+    if not last.flags.c_contiguous:
+        last = np.copy(last, "C")
+    parts = gather(np.moveaxis(last, -1, 0), size, stride, dilation)
+    batch, channels, *places = parts.shape[: 2 + n]
+    parts = np.transpose(parts, (1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n), 0))
+    return np.reshape(parts, (channels * prod(size), prod(places) * batch))
+
+
+def from_columns(g: Any, shape: Any, size: Any, stride: Any, dilation: Any, out: Any = None) -> Any:
+    n, (batch, channels, *image) = len(size), shape
+    places = [(m - r) // s + 1 for m, r, s in zip(image, reach_of(size, dilation), stride, strict=True)]
+    parts = np.reshape(g, (channels, *size, *places, batch))
+    parts = np.transpose(parts, (1 + 2 * n, 0, *range(1 + n, 1 + 2 * n), *range(1, 1 + n)))
+    if out is None:
+        out = np.moveaxis(np.empty((channels, *image, batch), g.dtype), -1, 0)
+    return scatter(parts, shape, size, stride, dilation, out)
+
+
+def as_image(rows: Any, places: Any) -> Any:
+    """An array (channels, places and batch) as an image (batch, channels, *places)."""
+    return np.moveaxis(np.reshape(rows, (len(rows), *places, -1)), -1, 0)
+
+
+def as_rows(image: Any) -> Any:
+    """The opposite; by gates."""
+    last = transpose(image, axes=(*range(1, len(shape_of(image))), 0))
+    return reshape(last, shape=(shape_of(image)[1], -1))
 
 
 IMAGE: dict[str, Any] = {"size": (2, 3), "stride": (2, 1), "dilation": (1, 2)}
@@ -48,9 +91,21 @@ windows: Gate = row(  # (..., height, width) to (..., rows, columns, *size)
 )
 unwindows: Gate = row(  # (..., rows, columns, *size) to the shape (..., height, width)
     "unwindows",
-    scatter,
+    lambda g, shape, size, stride, dilation: scatter(g, shape, size, stride, dilation),
     vjp=[lambda g, out, x, shape, size, stride, dilation: windows(g, size, stride, dilation)],
     domain=[call((2, 2, 2, 2, 3), shape=(2, 5, 6), **IMAGE), call((2, 3, 3), shape=(2, 8), **LINE)],
+)
+columns: Gate = row(  # a batch (batch, channels, *image) to (channels · numbers in a window, places · batch)
+    "columns",
+    in_columns,
+    vjp=[lambda g, out, x, size, stride, dilation: uncolumns(g, shape_of(x), size, stride, dilation)],
+    domain=[call((2, 3, 5, 6), **IMAGE), call((3, 2, 8), **LINE)],
+)
+uncolumns: Gate = row(  # the columns to the shape of the batch
+    "uncolumns",
+    lambda g, shape, size, stride, dilation: from_columns(g, shape, size, stride, dilation),
+    vjp=[lambda g, out, x, shape, size, stride, dilation: columns(g, size, stride, dilation)],
+    domain=[call((18, 8), shape=(2, 3, 5, 6), **IMAGE), call((6, 9), shape=(3, 2, 8), **LINE)],
 )
 
 
@@ -96,14 +151,18 @@ def frame(x: Any, widths: Any, fill: float = 0.0) -> Any:
     return out + border
 
 
-def slide(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> Any:
-    """The windows of x, which must hold at least one."""
-    reach = reach_of(size, dilation)
-    if any([r > m for r, m in zip(reach, shape_of(x)[-len(size) :], strict=True)]):
-        raise ShapeError(
-            f"{function}: a window of {reach} is larger than the padded image, {shape_of(x)[-len(size) :]}."
-        )
-    return windows(x, size=tuple(size), stride=stride, dilation=dilation)
+def places_of(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> tuple[int, ...]:
+    """How many windows lie along each axis of the images x; there must be one."""
+    reach, image = reach_of(size, dilation), shape_of(x)[2:]
+    if any([r > m for r, m in zip(reach, image, strict=True)]):
+        raise ShapeError(f"{function}: a window of {reach} is larger than the padded image, {image}.")
+    return tuple([(m - r) // s + 1 for m, r, s in zip(image, reach, stride, strict=True)])
+
+
+def slide(function: str, x: Any, size: Any, stride: Any, dilation: Any) -> tuple[Any, tuple[int, ...]]:
+    """The columns of the images x, and how many windows lie along each axis."""
+    places = places_of(function, x, size, stride, dilation)
+    return columns(x, size=tuple(size), stride=stride, dilation=dilation), places
 
 
 @composed
@@ -122,7 +181,8 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     x, alone = batch_of(function, x, 2)
     size, dilation = each(function, "kernel_size", kernel_size, 2, 1), each(function, "dilation", dilation, 2, 1)
     stride, padding = each(function, "stride", stride, 2, 1), each(function, "padding", padding, 2, 0)
-    parts = slide(function, frame(x, [(p, p) for p in padding]), size, stride, dilation)
-    batch, channels, *places = shape_of(parts)[:4]
-    out = reshape(transpose(parts, axes=(0, 1, 4, 5, 2, 3)), shape=(batch, channels * prod(size), prod(places)))
+    x = frame(x, [(p, p) for p in padding])
+    places, (batch, channels) = places_of(function, x, size, stride, dilation), shape_of(x)[:2]
+    parts = transpose(windows(x, size=size, stride=stride, dilation=dilation), axes=(0, 1, 4, 5, 2, 3))
+    out = reshape(parts, shape=(batch, channels * prod(size), prod(places)))
     return without_batch(out, alone)

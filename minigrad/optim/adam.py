@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..value import Value
-from .optimizer import Group, Optimizer, Slots, average
+from .optimizer import Group, Optimizer, Slots, average, average_of_squares
 
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
 
@@ -54,7 +54,7 @@ class Adam(Optimizer):
         (b1, b2), scratch = group["betas"], slots.scratch()
         m, v = slots["exp_avg"], slots["exp_avg_sq"]
         average(m, b1, g, slots)
-        average(v, b2, np.multiply(g, g, out=g), slots)
+        average_of_squares(v, b2, g, slots)
         if group["amsgrad"]:
             v = np.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
         np.sqrt(v, out=scratch)  # p -= lr m̂ / (sqrt(v̂) + eps), the two corrections folded into the numbers
@@ -142,7 +142,7 @@ class NAdam(Optimizer):
             product.fill(1.0)
         product *= now
         average(m, b1, g, slots)
-        average(v, b2, g * g, slots)
+        average_of_squares(v, b2, g, slots)
         ahead = (1.0 - now) / (1.0 - product) * g + coming / (1.0 - product * coming) * m
         p -= group["lr"] * ahead / (np.sqrt(v / (1.0 - b2**t)) + group["eps"])
 
@@ -185,7 +185,7 @@ class RAdam(Optimizer):
         b1, b2 = group["betas"]
         m, v = slots["exp_avg"], slots["exp_avg_sq"]
         average(m, b1, g, slots)
-        average(v, b2, g * g, slots)
+        average_of_squares(v, b2, g, slots)
         correction = 1.0 - b2**t
         rho = 2.0 / (1.0 - b2) - 1.0
         rho_t = rho - 2.0 * t * b2**t / correction

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Group, Optimizer, Slots, average
+from .optimizer import Group, Optimizer, Slots, average, average_of_squares
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop", "Rprop"]
 
@@ -98,7 +98,7 @@ class RMSprop(Optimizer):
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         r, alpha, momentum = slots["square_avg"], group["alpha"], group["momentum"]
-        average(r, alpha, g * g, slots)
+        average_of_squares(r, alpha, g, slots)
         if group["centered"]:
             a = slots["grad_avg"]
             average(a, alpha, g, slots)
@@ -144,9 +144,9 @@ class Adadelta(Optimizer):
 
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         r, s, eps = slots["square_avg"], slots["acc_delta"], group["eps"]
-        average(r, group["rho"], g * g, slots)
+        average_of_squares(r, group["rho"], g, slots)
         d = np.sqrt(s + eps) / np.sqrt(r + eps) * g
-        average(s, group["rho"], d * d, slots)
+        average_of_squares(s, group["rho"], d, slots)
         p -= group["lr"] * d
 
 

@@ -18,7 +18,7 @@ from ..convert import describe, to_constant
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, changed_in_place, is_recorder, recording, tick
 
-__all__ = ["Group", "Optimizer", "Slots", "average"]
+__all__ = ["Group", "Optimizer", "Slots", "average", "average_of_squares"]
 
 BLOCK = 65536
 RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "_grad"))
@@ -38,6 +38,8 @@ class Slots:
     `slots["name"]` is an array as long as the parameters; an update writes into it, and the next step finds it again.
     """
 
+    __slots__ = ("flat", "where")
+
     def __init__(self, flat: Flat, where: slice) -> None:
         self.flat, self.where = flat, where
 
@@ -49,6 +51,10 @@ class Slots:
     def scratch(self) -> np.ndarray:
         """Room for intermediate results."""
         return self.flat.scratch[self.where]
+
+    def gathered(self) -> np.ndarray:
+        """Room for the gradient."""
+        return self.flat.grad[self.where]
 
 
 class Flat:
@@ -64,6 +70,7 @@ class Flat:
         self.shapes = [p.shape for p in params]
         self.scalars = all([type(p._raw) is float for p in params])
         self.views = self.views_of(self.data)
+        self.cut: dict[tuple[int, int], list[tuple[slice, np.ndarray]]] = {}  # the pieces, until the numbers move
         self.clock: list[float] = []  # when the arrays were changed, for all of them;
         self.stamps: list[Any] = []  # what the parameters have of it
         self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
@@ -96,9 +103,15 @@ class Flat:
                 p._raw = self.views[i]
             self.known[i] = p._raw
 
+    def numbers(self) -> np.ndarray:
+        """All parameters in one array, those assigned by hand too."""
+        self.adopt()
+        return self.data
+
     def move(self) -> None:
         """To a new buffer: after `p.data = new` somebody may hold the old `p.data`, and that is never written again."""
         self.data, old = self.data.copy(), self.views
+        self.cut.clear()
         self.views = self.views_of(self.data)
         for i, p in enumerate(self.params):
             if p._raw is old[i]:
@@ -110,20 +123,31 @@ class Flat:
 
     def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        if (whole or not self.lacks_gradients()) and min(self.steps) == max(self.steps):  # as nearly always
+        if (whole or not self.lacks_gradients()) and self.steps.count(self.steps[0]) == len(
+            self.steps
+        ):  # as nearly always
             t = self.steps[0] + 1
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
-        steps = [0 if p.grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
+        steps = [0 if p._grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
         self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
         members = [(t, list(run)) for t, run in groupby(range(len(steps)), key=steps.__getitem__)]
         return [(slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t) for t, run in members if t]
 
+    def pieces(self, where: slice) -> list[tuple[slice, np.ndarray]]:
+        """The slice in blocks that stay in the processor's cache from one call of an update to the next."""
+        key = where.start, where.stop
+        if key not in self.cut:
+            starts = range(where.start, where.stop, BLOCK)
+            blocks = [slice(start, min(start + BLOCK, where.stop)) for start in starts]
+            self.cut[key] = [(block, self.data[block]) for block in blocks]
+        return self.cut[key]
+
     def gather(self) -> None:
-        """All gradients in one array, copied: an update may write on it."""
+        """All gradients in one array, copied."""
         pieces = []
         for i, p in enumerate(self.params):
-            g = self.views[i] if p.grad is None else p.grad  # a place holder
+            g = self.views[i] if p._grad is None else p._grad  # a place holder
             if type(g) is not np.ndarray or g.dtype != self.grad.dtype:
                 g = np.asarray(to_constant(g, self.grad.dtype))
                 g = np.full(self.shapes[i], g) if not g.ndim else g  # p.grad = 0
@@ -145,7 +169,7 @@ class Flat:
                 p._raw, p._number = x, now
             return
         for i, p in enumerate(self.params):
-            if everyone or p.grad is not None:
+            if everyone or p._grad is not None:
                 if type(p._raw) is float:
                     p.data = self.known[i] = self.data[self.slices[i]].item()
                 else:
@@ -240,20 +264,21 @@ class Optimizer:
     def replay(self, grads: list[np.ndarray]) -> None:
         """A step of a compiled program: the gradients lie in flat arrays already, one for each `Flat`."""
         self.check_groups()
-        for flat, g in zip([flat for flats in self.flats for flat in flats], grads, strict=True):
-            flat.adopt()
-            np.copyto(flat.grad, g)  # the update may write on it
-        self.advance(whole=True)
+        for flats in self.flats:
+            for flat in flats:
+                flat.adopt()
+        self.advance(grads)
 
-    def advance(self, whole: bool = False) -> None:
-        """Update all parameters from the gathered gradients; `whole` if each is known to have one."""
+    def advance(self, grads: list[np.ndarray] | None = None) -> None:
+        """Update all parameters from the gathered gradients, or from `grads`, where each has one."""
+        whole, given = grads is not None, iter(grads or ())
         for group, flats in zip(self.param_groups, self.flats, strict=True):
             for flat in flats:
+                gradient = next(given, flat.grad)
                 for where, t in flat.runs(whole):
-                    for block in blocks(where):
-                        p, g, slots = flat.data[block], flat.grad[block], Slots(flat, block)
-                        prepare(p, g, slots, group)
-                        self.update(p, g, slots, t, group)
+                    for block, p in flat.pieces(where):
+                        slots = Slots(flat, block)
+                        self.update(p, prepare(p, gradient[block], slots, group), slots, t, group)
                 flat.release(whole)
         self.steps_taken += 1
 
@@ -276,24 +301,22 @@ class Optimizer:
     def update(self, p: np.ndarray, g: np.ndarray, slots: Slots, t: int, group: Group) -> None:
         """The optimiser's formula, in place on flat arrays: parameters, gradients, memory; t counts steps from 1.
 
-        `g` is the update's to write on.
+        `g` is not the update's to write on: after a compiled step it is what `p.grad` shows.
         """
         raise TypeError(f"{type(self).__name__} has no update rule: define update(p, g, slots, t, group).")
 
     def check_groups(self) -> None:
         """`check` every group; `ValueError` for parameters put there by hand, of which the buffers know nothing."""
-        same = len(self.param_groups) == len(self.members)
-        for i, (group, members) in enumerate(zip(self.param_groups, self.members, strict=False)):
-            same = same and len(group["params"]) == len(members) and all(map(is_, group["params"], members))
-            settings = [(name, tuple(x) if type(x) is list else x) for name, x in group.items() if name != "params"]
-            if self.checked.get(i) != settings:  # they are checked when they have changed
-                self.check(group)
-                self.checked[i] = settings
-        if not same:
+        listed = [group["params"] for group in self.param_groups]
+        if len(listed) != len(self.members) or not all(map(same_members, listed, self.members)):
             raise ValueError(
                 f"{type(self).__name__}: param_groups has other parameters than those given: use add_param_group, or "
                 "make a new optimizer."
             )
+        for i, group in enumerate(self.param_groups):
+            if self.checked.get(i) != group:  # they are checked when they have changed
+                self.check(group)
+                self.checked[i] = {name: list(x) if type(x) is list else x for name, x in group.items()}
 
     def check(self, group: Group) -> None:
         """Raise `TypeError` for an unknown setting, `DtypeError` or `ValueError` for one of the wrong kind or range."""
@@ -426,21 +449,33 @@ class Optimizer:
                     Slots(flat, where)[name][...] = array.reshape(-1)
 
 
-def prepare(p: np.ndarray, g: np.ndarray, slots: Slots, group: Group) -> None:
-    """The settings that all optimisers share, done to g (or p) before the update."""
+def prepare(p: np.ndarray, g: np.ndarray, slots: Slots, group: Group) -> np.ndarray:
+    """The gradient after the settings that all optimisers share; a decoupled decay is done to p."""
     if group.get("maximize"):
-        np.negative(g, out=g)
+        g = np.negative(g, out=slots.gathered())
     if decay := group.get("weight_decay"):
         if group.get("decoupled_weight_decay"):
             p *= 1.0 - group["lr"] * decay
         else:
-            g += np.multiply(p, decay, out=slots.scratch())
+            g = np.add(g, np.multiply(p, decay, out=slots.scratch()), out=slots.gathered())
+    return g
 
 
 def average(m: np.ndarray, beta: float, x: np.ndarray, slots: Slots) -> None:
     """m <- beta m + (1 - beta) x, in place: a running average of the x that forgets at the rate beta."""
     m *= beta
     m += np.multiply(x, 1.0 - beta, out=slots.scratch())
+
+
+def average_of_squares(v: np.ndarray, beta: float, x: np.ndarray, slots: Slots) -> None:
+    """v <- beta v + (1 - beta) x², in place."""
+    v *= beta
+    weighted = np.multiply(x, 1.0 - beta, out=slots.scratch())
+    v += np.multiply(weighted, x, out=weighted)
+
+
+def same_members(a: list[Any], b: list[Any]) -> bool:
+    return len(a) == len(b) and all(map(is_, a, b))
 
 
 def members(params: Any) -> list[Any]:
@@ -456,11 +491,6 @@ def members(params: Any) -> list[Any]:
 
 def is_group(x: Any) -> bool:
     return isinstance(x, dict) and isinstance(x.get("params"), (list, tuple))
-
-
-def blocks(where: slice) -> list[slice]:
-    """The slice in pieces that stay in the processor's cache from one call of an update to the next."""
-    return [slice(i, min(i + BLOCK, where.stop)) for i in range(where.start, where.stop, BLOCK)]
 
 
 def true_or_false(owner: str, name: str, x: Any) -> None:

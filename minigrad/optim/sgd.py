@@ -99,10 +99,7 @@ class SGD(Optimizer):
             else:
                 v *= momentum
                 v += np.multiply(g, 1.0 - group["dampening"], out=scratch)
-            if group["nesterov"]:
-                g += np.multiply(v, momentum, out=scratch)
-            else:
-                g = v
+            g = np.add(np.multiply(v, momentum, out=scratch), g, out=scratch) if group["nesterov"] else v
         p -= np.multiply(g, group["lr"], out=scratch)
 
 

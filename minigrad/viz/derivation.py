@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,9 @@ from ..arguments import whole
 from ..convert import shape_of
 from ..value import Value, sent, upstream_of
 from .diagnosis import no_path
-from .explanation import how_many, recipes, shown
-from .formula import escaped, latex_name, local_statement, write
-from .names import Names, number
+from .explanation import check_index, entry_of, how_many, recipes, shown
+from .formula import escaped, latex_name, latex_number, rule_of, write
+from .names import Names, number, spelled
 from .paths import Path, check_ends, survey
 
 __all__ = ["Derivation", "derive"]
@@ -47,11 +47,12 @@ class Derivation:
         return self
 
 
-def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
+def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any = None) -> Derivation:
     """d loss / d x line by line: the chain rule in symbols, each local gradient as its gate states it, the numbers.
 
     Of many paths the k strongest are written.  Where gates mix elements, the lines say what each gate sends back, with
-    its shape and size.  Needs no `backward()`, writes no `.grad`; raises `GradientError` as `explain` does.
+    its shape and size; `index` derives one entry of an array x instead.  `model` gives parameters the names that they
+    have in it.  Needs no `backward()`, writes no `.grad`; raises what `explain` does.
 
     >>> x, y, z = Value(-2.0, label="x"), Value(5.0, label="y"), Value(-4.0, label="z")
     >>> q = x + y
@@ -66,16 +67,18 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
     """
     check_ends(loss, x, "derive")
     k = whole("derive: k", k, least=1)
-    names, out = Names(), Derivation()
+    names, out = Names(model, "derive"), Derivation()
     names(x, "x"), names(loss, "loss")
-    left, tex = slope(loss, x, names)
-    found = survey(loss, x, k)
+    check_index(x, index, "derive")
+    line = Writer(names, x, index)
+    left, tex = line.slope(loss, x)
+    found = survey(loss, x, k, index)
     if not found.count:
         why = no_path(loss, x, names)
         out.add(f"{left} = 0: {why}", rf"{tex} &= 0 \quad\text{{{escaped(why)}}}")
         return out.finish()
     out.gradient = found.gradient
-    chains = [chain(path, names) for path in found.paths]
+    chains = [line.chain(path) for path in found.paths]
     missing = found.count - len(found.paths)
     more, tex_more = (f" + … ({how_many(missing)} more paths)", r" + \cdots") if missing > 0 else ("", "")
     in_symbols, in_tex = [" + ".join([c[i] for c in chains]) for i in (0, 1)]
@@ -84,33 +87,95 @@ def derive(loss: Value, x: Value, *, k: int = 5) -> Derivation:
         out.add(f"{left} = {in_symbols}{more}", f"{tex} &= {in_tex}{tex_more}")
     written: set[tuple[Value, int]] = set()
     for path in found.paths:
-        flow = None
         for v, wire in cut(path.steps):
-            local = v.local_gradients()[wire]
-            if local is None and len(path.steps) <= LENGTH:
-                flow = follow(path, v, wire)
             if (v, wire) not in written:
                 written.add((v, wire))
-                out.add(*one_gate(v, wire, local, flow, names))
+                out.add(*line.gate(path, v, wire))
     pad, tex_pad = (left + " ", tex + " ") if one_step else (" " * (len(left) + 1), "")
     if not one_step and all([not shape_of(p.contribution) and factors(p) is not None for p in found.paths]):
         products = [factors(p) or [] for p in found.paths]
-        text = " + ".join([" · ".join([signed(d) for d in p]) or "1" for p in products])
-        latex = " + ".join([r" \cdot ".join([plain(signed(d)) for d in p]) or "1" for p in products])
+        text = " + ".join([" · ".join([signed(number(d)) for d in p]) or "1" for p in products])
+        latex = " + ".join([r" \cdot ".join([signed(latex_number(number(d))) for d in p]) or "1" for p in products])
         out.add(f"{left} = {text}{more}", f"{tex} &= {latex}{tex_more}")
     if found.count > 1:
         parts = [shown(p.contribution) for p in found.paths]
-        sum_of = " + ".join([f"({p})" if p[0] == "−" else p for p in parts])
-        out.add(f"{pad}= {sum_of}{more}", f"&= {text_in(sum_of)}{tex_more}")
-    out.add(f"{pad}= {shown(found.gradient)}", f"{tex_pad}&= {text_in(shown(found.gradient))}")
-    for line in recipes(names, [v for v in found.gates if v is not loss]):
-        out.add(line, "")
+        text, latex = " + ".join(map(signed, parts)), " + ".join([signed(latex_number(p)) for p in parts])
+        out.add(f"{pad}= {text}{more}", f"&= {latex}{tex_more}")
+    out.add(f"{pad}= {shown(found.gradient)}", f"{tex_pad}&= {latex_number(shown(found.gradient))}")
+    for recipe in recipes(names, [v for v in found.gates if v is not loss]):
+        out.add(recipe, "")
     return out.finish()
 
 
-def slope(v: Value, x: Value, names: Names) -> tuple[str, str]:
-    f, s = names(v), names(x)
-    return f"∂{f}/∂{s}", rf"\frac{{\partial {latex_name(f)}}}{{\partial {latex_name(s)}}}"
+class Writer:
+    """The lines of a derivation, in Unicode and in LaTeX."""
+
+    def __init__(self, names: Names, x: Value, index: Any) -> None:
+        self.names, self.x, self.index = names, x, index
+
+    def slope(self, v: Value, source: Value) -> tuple[str, str]:
+        """∂v/∂source; of the array x, perhaps an entry."""
+        above, below = self.names(v), self.names(source)
+        tex, entry = latex_name(below), entry_of(self.index) if source is self.x else ""
+        if entry:
+            tex = f"{{{tex}}}_{{{entry[1:-1]}}}"
+        return f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
+
+    def chain(self, path: Path) -> tuple[str, str]:
+        """∂f/∂q · ∂q/∂x"""
+        slopes = [self.slope(v, v.inputs[wire]) for v, wire in cut(path.steps)]
+        if len(path.steps) > LENGTH:
+            slopes.insert(LENGTH // 2, ("…", r"\cdots"))
+        return " · ".join([s for s, _ in slopes]) or "1", r" \cdot ".join([s for _, s in slopes]) or "1"
+
+    def gate(self, path: Path, v: Value, wire: int) -> tuple[str, str]:
+        """∂q/∂x = its statement = with numbers = the number; for an array, its statement and its size."""
+        local, rule = v.local_gradients()[wire], rule_of(v, wire)
+        left, tex = self.slope(v, v.inputs[wire])
+        if local is not None and not shape_of(local):
+            steps, tex_steps = [number(local)], [latex_number(number(local))]
+            if rule is not None:
+                filled = rule.known | rule.settings
+                steps = [write(rule.statement, self.names.any, rule.known),
+                         write(rule.statement, lambda x: number(x.data), filled), *steps]  # fmt: skip
+                tex_steps = [write(rule.statement, self.in_latex, rule.known, latex=True),
+                             write(rule.statement, lambda x: latex_number(number(x.data)), filled, latex=True),
+                             *tex_steps]  # fmt: skip
+            remark = f"   ({rule.notes[0]})" if rule is not None and rule.notes else ""
+            # what is the same is written once
+            return (
+                f"  {left} = {' = '.join(dict.fromkeys(steps))}{remark}",
+                f"{tex} &= {' = '.join(dict.fromkeys(tex_steps))}",
+            )
+        size = [shown(self.arriving(path, v, wire))] if len(path.steps) <= LENGTH else []
+        if rule is None:
+            said = "; ".join(["by the gate's own rule", *size])
+            return f"  {left}: {said}", rf"{tex} &: \text{{{escaped(said)}}}"
+        used = {node.id for node in ast.walk(rule.statement) if isinstance(node, ast.Name)}
+        chosen = [
+            f"{name} = {spelled(x, inner=True)}"
+            for name, x in rule.settings.items()
+            if name in used and x is not None and x is not False and not (isinstance(x, tuple) and not x)
+        ]
+        said = "; ".join([*chosen, *size, *rule.notes[:1]])
+        symbols = write(rule.statement, self.names.any, rule.known)
+        tex_symbols = write(rule.statement, self.in_latex, rule.known, latex=True)
+        sign, tex_sign = (": g ↦", r"&: g \mapsto") if local is None else (" =", "&=")
+        remark, tex_remark = (f"   ({said})", rf" \quad \text{{({escaped(said)})}}") if said else ("", "")
+        return f"  {left}{sign} {symbols}{remark}", f"{tex} {tex_sign} {tex_symbols}{tex_remark}"
+
+    def arriving(self, path: Path, v: Value, wire: int) -> Any:
+        """The gradient that has come along the path as far as the given wire."""
+        g: Any = upstream_of(path.steps[0][0], 1.0)
+        for step, i in path.steps:
+            g = sent(step, g)[i]
+            if step is v and i == wire:
+                break
+        return g if self.index is None or v.inputs[wire] is not self.x else g[self.index]
+
+    def in_latex(self, x: Any) -> str:
+        text = self.names.any(x)
+        return latex_name(text) if isinstance(x, Value) and x in self.names.given else latex_number(text)
 
 
 def cut(steps: tuple[tuple[Value, int], ...]) -> list[tuple[Value, int]]:
@@ -118,64 +183,13 @@ def cut(steps: tuple[tuple[Value, int], ...]) -> list[tuple[Value, int]]:
     return list(steps) if len(steps) <= LENGTH else [*steps[:half], *steps[-half:]]
 
 
-def chain(path: Path, names: Names) -> tuple[str, str]:
-    """∂f/∂q · ∂q/∂x"""
-    slopes = [slope(v, v.inputs[wire], names) for v, wire in cut(path.steps)]
-    if len(path.steps) > LENGTH:
-        slopes.insert(LENGTH // 2, ("…", r"\cdots"))
-    return " · ".join([s for s, _ in slopes]) or "1", r" \cdot ".join([s for _, s in slopes]) or "1"
-
-
-def follow(path: Path, v: Value, wire: int) -> Any:
-    """The gradient that has come along the path as far as the given wire."""
-    g: Any = upstream_of(path.steps[0][0], 1.0)
-    for step, i in path.steps:
-        g = sent(step, g)[i]
-        if step is v and i == wire:
-            break
-    return g
-
-
-def one_gate(v: Value, wire: int, local: Any, flow: Any, names: Names) -> tuple[str, str]:
-    """∂q/∂x = its statement = with numbers = the number."""
-    left, tex = slope(v, v.inputs[wire], names)
-    found = local_statement(v, wire)
-    numeric = local is not None and not shape_of(local)
-    value = number(local) if local is not None else ""
-    if found is None:
-        return f"  {left} = {value}", rf"{tex} &= {text_in(value)}"
-    statement, known, notes = found
-    symbols = write(statement, names.any, known)
-    tex_symbols = write(statement, in_latex(names), known, latex=True)
-    if not numeric:
-        sends = f"  {left}: g ↦ {symbols}" if local is None else f"  {left} = {symbols}"
-        size = f"   ({value or shown(flow)})" if value or flow is not None else ""
-        return sends + size, rf"{tex} &: {tex_symbols} \quad {text_in(size.strip())}"
-    with_numbers = write(statement, lambda x: number(x.data), known)
-    tex_numbers = write(statement, lambda x: plain(number(x.data)), known, latex=True)
-    steps = dict.fromkeys((symbols, with_numbers, value))  # what is the same is written once
-    tex_steps = dict.fromkeys((tex_symbols, tex_numbers, plain(value)))
-    remark = f"   ({notes[0]})" if notes else ""
-    return f"  {left} = {' = '.join(steps)}{remark}", f"{tex} &= {' = '.join(tex_steps)}"
-
-
-def in_latex(names: Names) -> Callable[[Any], str]:
-    return lambda x: latex_name(text) if not (text := names.any(x))[:1].isdigit() and text[0] != "−" else plain(text)
-
-
 def factors(path: Path) -> list[Any] | None:
+    """The local gradients along a path; None if there are too many, or arrays among them."""
+    if len(path.steps) > LENGTH:
+        return None
     slopes = [v.local_gradients()[wire] for v, wire in path.steps]
-    return slopes if len(slopes) <= LENGTH and all([d is not None and not shape_of(d) for d in slopes]) else None
+    return slopes if all([d is not None and not shape_of(d) for d in slopes]) else None
 
 
-def signed(d: Any) -> str:
-    text = number(d)
-    return f"({text})" if text[0] == "−" else text
-
-
-def plain(text: str) -> str:
-    return text.replace("−", "-")
-
-
-def text_in(text: str) -> str:
-    return plain(text) if not any([c.isalpha() for c in text.replace("e", "")]) else rf"\text{{{escaped(plain(text))}}}"
+def signed(text: str) -> str:
+    return f"({text})" if text[0] in "−-" else text

@@ -24,7 +24,9 @@ __all__ = ["FONT", "SIDES", "SMALL_PRINT", "Style", "gate_lines", "gate_of", "ga
 # Verdana is as wide as DejaVu Sans, which takes its place on Linux: the boxes fit the text on every system.
 FONT = "Verdana"
 SMALL_PRINT = 11  # points, in a gate, below its symbol
-SIDES = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}  # where a wire leaves and arrives
+SIDES = {  # where a wire leaves a value and arrives: at its box, or at one of the two cells, "above" and "below"
+    "LR": ("e", "w"), "RL": ("w", "e"), "TB": ("below:s", "above:n"), "BT": ("above:n", "below:s"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,11 @@ def value_label(node: Node, style: Style) -> str:
             below = beside(below, heatmap(node.grad, theme.paper, theme.up, theme.down))
         if ("<TABLE" in above) != ("<TABLE" in below):  # the wire is in the middle
             height = f' HEIGHT="{CELL * len(pooled(node.data)) + 13}"'
+    upper, lower = ('PORT="above" ', 'PORT="below" ') if style.direction in ("TB", "BT") else ("", "")
     return (
         '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">'
-        f'<TR>{name}<TD BORDER="1" SIDES="B" COLOR="{theme.wire}"{height}>{above}</TD></TR>'
-        f'<TR><TD BORDER="1" SIDES="T" COLOR="{theme.wire}"{height}>{below}</TD></TR></TABLE>>'
+        f'<TR>{name}<TD {upper}BORDER="1" SIDES="B" COLOR="{theme.wire}"{height}>{above}</TD></TR>'
+        f'<TR><TD {lower}BORDER="1" SIDES="T" COLOR="{theme.wire}"{height}>{below}</TD></TR></TABLE>>'
     )
 
 

@@ -12,7 +12,7 @@ from ..convert import shape_of
 from ..errors import OutOfRangeError, ShapeError
 from ..value import Value
 from .diagnosis import diagnose, no_path
-from .names import Names, number, size_of
+from .names import Names, given, number, size_of, spelled
 from .paths import Path, Survey, check_ends, survey
 
 __all__ = ["Explanation", "explain"]
@@ -37,14 +37,15 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5) -> Explanation:
+def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any = None) -> Explanation:
     """Why d loss / d x is what it is: the k strongest paths, their sum, and a diagnosis, as text.
 
     A path's product of local gradients is its part of the gradient.  Where gates mix elements (matmul, sum), a path
     carries an array, of which the size is given; `index` explains one entry of an array x instead.  The findings
     are dead ReLUs, saturated and masking gates, factors of 0, cancelling paths, vanishing and exploding products,
-    and why there is no path.  Needs no `backward()` and writes no `.grad`.  Raises `GradientError` unless `loss`
-    is a `Value` with a single number, `OutOfRangeError` for an index that x doesn't have.
+    and why there is no path.  `model` gives parameters the names that they have in it, `layers.0.weight`.  Needs no
+    `backward()` and writes no `.grad`.  Raises `GradientError` unless `loss` is a `Value` with a single number,
+    `OutOfRangeError` for an index that x doesn't have, `DtypeError` for a model that is no `nn.Module`.
 
     >>> x, y, z = Value(-2.0, label="x"), Value(5.0, label="y"), Value(-4.0, label="z")
     >>> f = (x + y) * z
@@ -58,10 +59,10 @@ def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5) -> Explanat
     """
     check_ends(loss, x, "explain")
     k = whole("explain: k", k, least=1)
-    names = Names()
+    names = Names(model)
     names(x, "x"), names(loss, "loss")
-    check_index(x, index)
-    what = f"∂{names(loss)}/∂{names(x)}" + ("" if index is None else f"[{spelled(index)}]")
+    check_index(x, index, "explain")
+    what = f"∂{names(loss)}/∂{names(x)}" + entry_of(index)
     found = survey(loss, x, k, index)
     if not found.count:
         why = no_path(loss, x, names)
@@ -75,25 +76,27 @@ def explain(loss: Value, x: Value, *, index: Any = None, k: int = 5) -> Explanat
     return Explanation("\n".join(lines), found.gradient, tuple(found.paths), found.count, tuple(findings))
 
 
-def check_index(x: Value, index: Any) -> None:
+def entry_of(index: Any) -> str:
+    return "" if index is None else f"[{spelled(index)}]"
+
+
+def check_index(x: Value, index: Any, function: str) -> None:
     if index is None:
         return
     try:
         entry = x.numpy()[index]
     except IndexError as error:
-        raise OutOfRangeError(f"explain: index={index!r} is no entry of x, whose shape is {x.shape}.") from error
+        raise OutOfRangeError(f"{function}: index={index!r} is no entry of x, whose shape is {x.shape}.") from error
     if not x.shape or shape_of(entry):
         raise ShapeError(
-            f"explain: index={index!r} of an x of shape {x.shape} has the shape {shape_of(entry)}; it picks one entry "
-            "of an array, as (0, 1) does."
+            f"{function}: index={index!r} of an x of shape {x.shape} has the shape {shape_of(entry)}; "
+            "it picks one entry of an array, as (0, 1) does."
         )
 
 
-def spelled(index: Any) -> str:
-    return ", ".join([str(i) for i in index]) if isinstance(index, tuple) else str(index)
-
-
 def shown(g: Any) -> str:
+    if isinstance(g, tuple):  # to a gate with several outputs
+        return ", ".join([f"output {i}: {shown(part)}" for i, part in g])
     return f"{number(g)} of length {number(size_of(g))}" if shape_of(g) else number(g)
 
 
@@ -159,7 +162,7 @@ def route(path: Path, found: Survey, x: Value, names: Names) -> str:
         local = v.local_gradients()[wire]
         slope = "" if local is None else f": {number(local)}"
         symbol = v.gate.symbol if v.gate is not None else ""
-        text += f" →[{symbol}{slope}]→ {names(v)}"
+        text += f" →[{' '.join([symbol, given(v)]).strip()}{slope}]→ {names(v)}"
     return text
 
 

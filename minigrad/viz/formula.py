@@ -4,48 +4,106 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from ..convert import shape_of
-from ..gates.table import entry
+from ..gates import REGISTRY
+from ..gates.table import entry, find_function, forward_signature, rows
 from ..value import Value
-from .names import number, raw
+from .names import number, raw, settings, spelled
 
-__all__ = ["Local", "latex_name", "local_statement", "write"]
+__all__ = ["Rule", "escaped", "latex_name", "latex_number", "rule_of", "write"]
 
 COMPARED: dict[type, tuple[str, str, Callable[[Any, Any], Any]]] = {
     ast.Eq: ("=", "=", operator.eq), ast.NotEq: ("≠", r"\neq", operator.ne), ast.Lt: ("<", "<", operator.lt),
     ast.LtE: ("≤", r"\leq", operator.le), ast.Gt: (">", ">", operator.gt), ast.GtE: ("≥", r"\geq", operator.ge),
 }  # fmt: skip
-BINARY = {ast.Add: (" + ", 1), ast.Sub: (" − ", 1), ast.Mult: (" · ", 2), ast.Div: (" / ", 2), ast.MatMult: (" @ ", 2)}
-LATEX = {" − ": " - ", " · ": r" \cdot ", " @ ": r"\,"}
+BINARY = {
+    ast.Add: (" + ", 1), ast.Sub: (" − ", 1), ast.Mult: (" · ", 2), ast.Div: (" / ", 2), ast.MatMult: (" @ ", 2),
+    ast.BitAnd: (" ∧ ", 0), ast.BitOr: (" ∨ ", 0),
+}  # fmt: skip
+LATEX = {" − ": " - ", " · ": r" \cdot ", " @ ": r" \, ", " ∧ ": r" \wedge ", " ∨ ": r" \vee "}
 FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh"}  # LaTeX has a command for them
-Local = tuple[ast.expr, dict[str, Any], tuple[str, ...]]  # the statement, what its names stand for, remarks
 
 
-def local_statement(v: Value, wire: int) -> Local | None:
+@dataclass(frozen=True)
+class Rule:
+    """The derivative of a gate for one wire."""
+
+    statement: ast.expr
+    known: dict[str, Any]  # what its names stand for: the inputs, `out`, the upstream `g` if that is 1
+    settings: dict[str, Any]  # and the gate's parameters, such as axis
+    notes: tuple[str, ...]  # what the functions in it say about themselves
+
+
+def rule_of(v: Value, wire: int) -> Rule | None:
     """The derivative of v's gate for one wire, as its row states it; None for a gate that is not in the catalogue.
 
     >>> x = Value(3.0)
-    >>> statement, known, _ = local_statement(x / 2.0, 0)
-    >>> ast.unparse(statement), known["b"]
+    >>> rule = rule_of(x / 2.0, 0)
+    >>> ast.unparse(rule.statement), rule.known["b"]
     ('1 / b', 2.0)
     """
     gate = v.gate
     if gate is None or not gate.catalogued:
         return None
     row = entry(gate.name)
-    stated = row.derivatives[0] if len(row.derivatives) == 1 else row.derivatives[wire]
+    joint = row.derivatives[0][0] == "all wires"
+    stated = row.derivatives[0 if joint else wire][1]
+    statement = ast.parse(stated.code, mode="eval").body
     known: dict[str, Any] = {"out": v, **dict(zip(row.inputs, v.inputs, strict=False))}
+    if joint and gate.arity is None:
+        known[row.inputs[-1]] = v.inputs[len(row.inputs) - 1 :]
+    if joint:
+        statement = one_of(statement, wire, known)
     if gate.local is None and gate.elementwise:
         known["g"] = 1.0  # the local gradient is what is sent for an upstream of 1
-    statement = ast.parse(stated[1].code, mode="eval").body
-    return Decide(known).visit(statement), known, stated[1].notes
+    chosen = settings(v, defaults=True)
+    statement = Complete(gate.name, chosen).visit(statement)
+    return Rule(Decide(known | chosen).visit(statement), known, chosen, stated.notes)
+
+
+def one_of(statement: ast.expr, wire: int, known: dict[str, Any]) -> ast.expr:
+    """The part of a statement for all wires that is for one of them."""
+    if isinstance(statement, ast.Tuple):
+        return statement.elts[wire]
+    if isinstance(statement, ast.Call) and isinstance(inner := statement.args[0], ast.ListComp):
+        target, wires = inner.generators[0].target, inner.generators[0].iter
+        if isinstance(target, ast.Name) and isinstance(wires, ast.Name) and wires.id in known:
+            known[target.id] = known[wires.id][wire]
+            return inner.elt
+    return ast.Subscript(statement, ast.Constant(wire))
+
+
+class Complete(ast.NodeTransformer):
+    """`softmax(x, axis=axis)` is `softmax(x)` in the table of gates; here the axis is needed, for it may be given."""
+
+    def __init__(self, gate: str, chosen: dict[str, Any]) -> None:
+        self.gate, self.module, self.chosen = gate, rows()[gate][0], chosen
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        function = node.func.id if isinstance(node.func, ast.Name) else self.gate
+        if function != self.gate:
+            passed = {k.arg for k in node.keywords}
+            by_position = len([x for x in node.args if not isinstance(x, ast.Starred)])
+            left_out = [name for name in self.parameters(function)[by_position:] if name not in passed]
+            node.keywords += [ast.keyword(name, ast.Name(name)) for name in left_out if name in self.chosen]
+        return self.generic_visit(node)
+
+    def parameters(self, function: str) -> list[str]:
+        if function in REGISTRY:
+            signature = forward_signature(REGISTRY[function])
+            return list(signature.parameters) if signature else []
+        found = find_function(self.module, function)
+        return [a.arg for a in (*found.args.args, *found.args.kwonlyargs)] if found else []
 
 
 class Decide(ast.NodeTransformer):
-    """where(condition, a, b) becomes a or b, as the numbers decide."""
+    """where(condition, a, b) becomes a or b, as the numbers decide; an upstream g of 1 is left out."""
 
     def __init__(self, known: dict[str, Any]) -> None:
         self.known = known
@@ -57,6 +115,15 @@ class Decide(ast.NodeTransformer):
                 taken = node.args[1] if holds else node.args[2] if len(node.args) > 2 else ast.Constant(0)
                 return self.visit(taken)
         return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        return ast.Constant(1) if node.id == "g" and node.id in self.known else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(node.op, ast.Mult) and isinstance(left, ast.Constant) and left.value == 1:
+            return right
+        return ast.BinOp(left, node.op, right)
 
     def truth(self, node: ast.expr) -> bool | None:
         """Whether a comparison of scalars holds; None if that can't be told."""
@@ -83,52 +150,95 @@ def write(
     """A statement as text: `name` says how a value is written, by its name or by its number.
 
     >>> x = Value(3.0, label="x")
-    >>> statement, known, _ = local_statement(1.0 / x, 1)
-    >>> write(statement, lambda v: v.label or "y", known), write(statement, lambda v: number(v.data), known)
-    ('(−y) / x', '(−0.333333) / 3')
+    >>> rule = rule_of(1.0 / x, 1)
+    >>> write(rule.statement, lambda v: v.label or "y", rule.known)
+    '(−y) / x'
+    >>> write(rule.statement, lambda v: number(v.data), rule.known)
+    '(−0.333333) / 3'
     """
 
     def put(x: ast.expr, tightness: int = 0) -> str:
         return write(x, name, known, latex, tightness)
 
-    if isinstance(node, ast.Constant):
-        return number(node.value).replace("−", "-") if latex else number(node.value)
-    if isinstance(node, ast.Name):
-        if node.id not in known:
-            return latex_name(node.id) if latex else node.id
-        x = known[node.id]
-        text = name(x) if isinstance(x, Value) else number(x)
-        return f"({text})" if tight and text[0] in "−-" else text
+    if isinstance(node, (ast.Constant, ast.Name)):
+        text = node.id if isinstance(node, ast.Name) else ""
+        if text not in known:
+            if isinstance(node, ast.Name):
+                return latex_name(text) if latex else text
+            return in_text(node.value, latex)
+        x = known[text]
+        if isinstance(x, tuple) and any([isinstance(one, Value) for one in x]):  # the wires of a gate with any number
+            return ", ".join([name(one) if isinstance(one, Value) else number(one) for one in x])
+        text = name(x) if isinstance(x, Value) else in_text(x, latex)
+        return f"({text})" if tight and (text[0] in "−-" or (tight > 2 and " " in text)) else text
+    if isinstance(node, ast.Starred):
+        return put(node.value)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         text = ("-" if latex else "−") + put(node.operand, 2)
         return f"({text})" if tight > 1 else text
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and latex:
-        return rf"\frac{{{put(node.left)}}}{{{put(node.right)}}}"
+        text = rf"\frac{{{put(node.left)}}}{{{put(node.right)}}}"
+        return f"({text})" if tight > 2 else text
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         return power(put, node.left, node.right, latex)
     if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
         sign, level = BINARY[type(node.op)]
-        right = put(node.right, level + isinstance(node.op, (ast.Sub, ast.Div)))
+        product_of_matrices = isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.MatMult)
+        right = put(node.right, level + (isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult)) or product_of_matrices))
         text = put(node.left, level if level > 1 else 0) + (LATEX.get(sign, sign) if latex else sign) + right
         return f"({text})" if tight > level or (tight == level == 2 and isinstance(node.op, ast.Div)) else text
-    if isinstance(node, ast.Compare):
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
         unicode_sign, latex_sign, _ = COMPARED[type(node.ops[0])]
         sign = latex_sign if latex else unicode_sign
         return f"[{put(node.left)} {sign} {put(node.comparators[0])}]"  # Iverson's bracket: 1 if so, otherwise 0
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         f = node.func.id
         if f == "power":
             return power(put, node.args[0], node.args[1], latex)
-        inner = ", ".join([put(x) for x in node.args])
+        by_name = [f"{latex_name(str(k.arg)) if latex else k.arg}={put(k.value)}" for k in node.keywords]
+        inner = ", ".join([*[put(x) for x in node.args], *by_name])
         return (rf"\{f}" if f in FUNCTIONS else latex_name(f)) + f"({inner})" if latex else f"{f}({inner})"
-    text = ast.unparse(node)
-    return rf"\texttt{{{escaped(text)}}}" if latex else text
+    if isinstance(node, ast.Subscript):
+        index = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return f"{put(node.value, 3)}[{', '.join([put(x) for x in index])}]"
+    text = ast.unparse(Put(put, known).visit(deepcopy(node)))
+    return rf"\mathtt{{{escaped(text)}}}" if latex else text
+
+
+def in_text(x: Any, latex: bool) -> str:
+    text = spelled(x) if isinstance(x, str) else spelled(x).replace("-", "−")
+    return latex_number(text) if latex else text
+
+
+class Put(ast.NodeTransformer):
+    """Names in an expression for which there is no formula."""
+
+    def __init__(self, put: Callable[..., str], known: dict[str, Any]) -> None:
+        self.put, self.known = put, known
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.put(node)) if node.id in self.known else node
 
 
 def power(put: Callable[..., str], base: ast.expr, exponent: ast.expr, latex: bool) -> str:
     if latex:
         return f"{put(base, 3)}^{{{put(exponent)}}}"
-    return f"{put(base, 3)}^{put(exponent) if isinstance(exponent, (ast.Name, ast.Constant)) else f'({put(exponent)})'}"
+    simple = isinstance(exponent, (ast.Name, ast.Constant))
+    return f"{put(base, 3)}^{put(exponent, 2) if simple else f'({put(exponent)})'}"
+
+
+def latex_number(text: str) -> str:
+    """A number or an array, as `number` writes it, in LaTeX.
+
+    >>> print(latex_number("−2.5e−07"), latex_number("inf"), latex_number("array (2, 3)"))
+    -2.5 \\cdot 10^{-7} \\infty \\text{array (2, 3)}
+    """
+    text = text.replace("−", "-")
+    if found := re.fullmatch(r"(-?[\d.]+)e([+-]\d+)", text):
+        return rf"{found[1]} \cdot 10^{{{int(found[2])}}}"
+    if text in ("inf", "-inf"):
+        return text.replace("inf", r"\infty")
+    return rf"\text{{{escaped(text)}}}" if any([c.isalpha() for c in text]) else text
 
 
 def latex_name(name: str) -> str:

@@ -14,7 +14,7 @@ from ..errors import GradientError, ShapeError
 from ..gates import getitem, reshape, stack
 from ..value import Gate, Value, tape
 from .expansions import EXPANSIONS, MOVES, cells, estimate
-from .names import Names
+from .names import Names, parameters
 
 __all__ = ["Expansion", "expand", "expansion"]
 
@@ -114,14 +114,6 @@ def scalar_leaves(x: Value, name: str) -> Any:
         one = entry(x.data, i)
         single.append(Value(one if type(one) is float else np.asarray(one), label, x.requires_grad))
     return cells(x.shape, single)
-
-
-def parameters(node: Value) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What a gate was called with beside its wires: by position, and by name."""
-    if node._saved is None:
-        return (), {}
-    wires, (_, *args), params = node._saved
-    return tuple(args[len(wires) :]), params
 
 
 def expanded(node: Value, gate: Gate, inputs: list[Any], extra: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -48,7 +48,7 @@ def draw_svg(circuit: Circuit, style: Style) -> bytes:
                 sick = ailment(into.get(node.id, [])) if style.health else ""
                 boxes[gate] = gate_box(node, style, sick, sizes.get(node.id))
             arrows.append((gate, node.id))
-        boxes[node.id] = value_box(node, style)
+        boxes[node.id] = value_box(node, style, level)
     flow, passed = lay_out({id: (w, h) if level else (h, w) for id, (w, h, _) in boxes.items()}, arrows)
     places = {id: (dx * along, across) if level else (across, dy * along) for id, (along, across) in flow.items()}
     between = dict(zip(arrows, passed, strict=True))
@@ -85,8 +85,8 @@ def draw_svg(circuit: Circuit, style: Style) -> bytes:
 
 
 # --------------------------------------------------------------------------------------------------------------- boxes
-def value_box(node: Node, style: Style) -> Box:
-    """The name, and beside it the wire, with the value above and the gradient below."""
+def value_box(node: Node, style: Style, level: bool) -> Box:
+    """The name, and beside it the wire, with the value above and the gradient below; upright, it is in the middle."""
     theme = style.theme
     name = (("… " if node.cut else "") + shorten(node.label)).strip()
     above = value_text(node, style.digits) if style.values else ""
@@ -102,10 +102,10 @@ def value_box(node: Node, style: Style) -> Box:
     ]
     high = max([LINE, *[CELL * len(rows) + 6 for rows in maps]])
     named = long(name, bold=True) + 6 if name else 0.0
-    width = named + max(*wide, 24.0)
+    width = named + max(*wide, 24.0) + (0.0 if level else named)
 
     def drawn(x: float, y: float) -> str:
-        left, right = x - width / 2 + named, x + width / 2
+        left, right = x - width / 2 + named, x + width / 2 - (0.0 if level else named)
         out = text(left - 4, y + 5, name, theme.ink, anchor="end", bold=True)
         out += f'<polyline fill="none" stroke="{theme.wire}" points="{flat([(left, y), (right, y)])}"/>'
         for said, rows, color, ink, up in zip((above, below), maps, colors, inks, (-1, 1), strict=True):

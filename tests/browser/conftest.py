@@ -34,37 +34,60 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser):
+    """A window that tests use one after the other, which is faster than a new one for each."""
+    return browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+
+
 class Visit:
     """A page that was opened, and all that it said and asked for."""
 
-    def __init__(self, page):
-        self.page, self.requests, self.said = page, [], []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+    def __init__(self, page, file):
+        self.page, self.file, self.requests, self.said = page, file, [], []
+        page.on("request", self.request)
+        page.on("console", self.console)
+        page.on("pageerror", self.error)
+
+    def request(self, request):
+        self.requests.append(request.url)
+
+    def console(self, message):
+        self.said.append(message.text)
+
+    def error(self, error):
+        self.said.append(str(error))
+
+    def leave(self):
+        """Whatever a page did, it has sent no request and said nothing on the console."""
+        for event, listener in (("request", self.request), ("console", self.console), ("pageerror", self.error)):
+            self.page.remove_listener(event, listener)
+        assert self.said == []
+        assert {url.partition("#")[0] for url in self.requests if not url.startswith("data:")} <= {self.file}
 
     def state(self, script="app => app", *args):
+        """What a function of the explorer and these arguments returns in the page."""
         return self.page.evaluate(f"([...args]) => ({script})(window.explorer, ...args)", list(args))
 
 
 @pytest.fixture
-def visit(browser, tmp_path):
-    """Open a circuit's page as a file.  Whatever it does, it sends no request and says nothing on the console."""
+def visit(browser, window, tmp_path):
+    """Open a circuit's page as a file: `visit(circuit, "#s=3", color_scheme="dark")`."""
     contexts, visits = [], []
 
     def open_page(circuit, address="", **context):
         path = tmp_path / f"page{len(visits)}.html"
         circuit.save(path)
-        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context))
-        visit = Visit(contexts[-1].new_page())
-        visits.append(visit)
-        visit.page.goto(path.as_uri() + address)
-        visit.file = path.as_uri()
-        return visit
+        page = window
+        if context:
+            contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context))
+            page = contexts[-1].new_page()
+        visits.append(Visit(page, path.as_uri()))
+        page.goto(path.as_uri() + address)
+        return visits[-1]
 
     yield open_page
     for visit in visits:
-        assert visit.said == []
-        assert {url.partition("#")[0] for url in visit.requests if not url.startswith("data:")} <= {visit.file}
+        visit.leave()
     for context in contexts:
         context.close()

@@ -87,7 +87,7 @@ def test_every_gate(visit, rng):
     weights = rng.uniform(0.5, 1.5, len(calls))
     root, _ = all_in_one(calls, weights)
     circuit = viz.explore(root, max_nodes=20)
-    page = visit(viz.explore(root, max_nodes=10_000))
+    page = visit(viz.explore(root, max_nodes=1_000))
     assert "20 values" in circuit.note or "nearest" in circuit.note
     same_numbers(page, root)
     for _ in range(2):  # other numbers in all leaves at once
@@ -107,3 +107,132 @@ def test_gates_that_the_page_does_not_compute_show_the_engine_s_numbers(visit, r
     page = visit(circuit)
     same_numbers(page, root)
     assert page.page.locator("#rows input:not([disabled])").count() == 0
+
+
+# ------------------------------------------------------------------------------------------------------- random graphs
+UNARY = ["exp", "tanh", "sigmoid", "relu", "sin", "cos", "square", "softplus", "arctan", "absolute", "negative"]
+BINARY = ["add", "multiply", "subtract", "maximum", "minimum", "hypot", "logaddexp"]
+
+
+def random_graph(seed, arrays):
+    """Leaves with labels, and gates on values that were made before, some of them used often."""
+    rng = np.random.default_rng(seed)
+    shapes = [(2, 3), (3,), (2, 1), ()] if arrays else [()]
+    data = [rng.uniform(-1.5, 1.5, shapes[i % len(shapes)]) for i in range(4)]
+
+    def build(data):
+        steps = np.random.default_rng(seed + 1000)
+        values = [Value(x if x.shape else float(x), label=f"x{i}") for i, x in enumerate(data)]
+        leaves = list(values)
+        for _ in range(12):
+            a, b = [values[int(i)] for i in steps.integers(0, len(values), 2)]
+            if steps.random() < 0.4:
+                values.append(REGISTRY[str(steps.choice(UNARY))](a * 0.5))
+            else:
+                values.append(REGISTRY[str(steps.choice(BINARY))](a, b))
+        used = [v for v in values[4:] if v.size > 1] or values[-1:]
+        root = (values[-1] * values[-2] + values[-3]).sum() + sum([v.mean() for v in used])
+        for leaf in leaves:  # every leaf has a path
+            root = root + mg.tanh(leaf).sum()
+        root.label = "f"
+        return root, leaves
+
+    return build, data, rng
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_graphs(visit, seed):
+    build, data, rng = random_graph(seed, arrays=seed >= 10)
+    root, _ = build(data)
+    page = visit(viz.explore(root))
+    same_numbers(page, root)
+    for name in ("x0", "x1", "x3"):  # through the controls, as a reader would
+        i = int(name[1])
+        at = tuple(int(rng.integers(0, n)) for n in data[i].shape)
+        data[i] = data[i].copy()
+        data[i][at] = number = round(float(rng.uniform(-1.5, 1.5)), 3)
+        shape = f" ({', '.join(map(str, data[i].shape))}{',' * (data[i].ndim == 1)})" if data[i].size > 1 else ""
+        page.page.select_option("#chosen", label=name + shape)
+        for axis, k in enumerate(at if data[i].size > 1 else ()):
+            page.page.locator("#index input").nth(axis).fill(str(k))
+            page.page.keyboard.press("Tab")
+        row = page.page.locator("#rows .chosen")
+        row.locator("input[type=range]").fill("0.25")
+        row.locator("input[type=number]").fill(str(number))
+        page.page.keyboard.press("Tab")
+    moved, _ = build(data)
+    same_numbers(page, moved)
+    page.page.click("#reset")
+    same_numbers(page, build(random_graph(seed, arrays=seed >= 10)[1])[0])
+
+
+def test_float32_is_rounded_as_the_engine_rounds(visit, rng):
+    x = Value(rng.uniform(-1, 1, (4, 3)).astype(np.float32), label="x")
+    w = Value(rng.uniform(-1, 1, (3, 2)).astype(np.float32), label="w")
+    root = (mg.softmax(mg.tanh(x @ w)) * 3.0).mean()
+    page = visit(viz.explore(root))
+    same_numbers(page, root, lambda at: 3e-7)
+    rounded = page.state("app => app.replay.values.flatMap(x => Array.from(x.data ?? [])).every(x => x === Math.fround(x))")
+    assert rounded
+
+
+def test_a_network_with_convolutions_and_a_loss(visit, rng):
+    model = mg.nn.Sequential(
+        mg.nn.Conv2d(1, 3, 3, padding=1, rng=rng), mg.nn.ReLU(), mg.nn.AvgPool2d(2), mg.nn.Flatten(),
+        mg.nn.Linear(48, 4, rng=rng),
+    )  # fmt: skip
+    images, labels = rng.uniform(0, 1, (2, 1, 8, 8)), np.array([1, 3])
+    root = mg.nn.CrossEntropyLoss()(model(images), labels)
+    circuit = viz.explore(root, model=model)
+    page = visit(circuit)
+    same_numbers(page, root)
+    assert page.page.locator("#level option").count() >= 3
+    weight = model[0].weight
+    before = weight.data.copy()
+    places = {x: at for at, x in enumerate(Graph.behind(root, None, 10**6).values) if isinstance(x, Value)}
+    weight.data = before * 0.5
+    page.state(MOVE, [[places[weight], np.ravel(weight.data).tolist()]])
+    model.zero_grad()
+    same_numbers(page, mg.nn.CrossEntropyLoss()(model(images), labels))
+
+
+def test_choices_of_this_run_are_said_to_be_fixed(visit, rng):
+    x = Value(rng.uniform(-1, 1, (1, 1, 4, 4)), label="x")
+    root = mg.max_pool2d(x, 2).sum()
+    circuit = viz.explore(root)
+    assert "don't follow the sliders" in circuit.note
+    same_numbers(visit(circuit), root)
+
+
+def test_a_gate_of_the_user_s_own_is_recomputed_from_numpy_s_functions(visit):
+    softplus = mg.Gate("my_softplus", lambda x: np.logaddexp(0, x), local=[lambda out, x: mg.sigmoid(x)])
+    x = Value(0.5, label="x")
+    page = visit(viz.explore(mg.square(softplus(x))))
+    page.state(MOVE, [[0, [-1.25]]])
+    x = Value(-1.25, label="x")
+    same_numbers(page, mg.square(softplus(x)))
+
+
+def test_a_gate_that_only_python_can_compute_is_named_and_its_inputs_are_fixed(visit):
+    import math
+
+    table = mg.Gate("table", lambda x: math.floor(float(x) * 3) / 3.0, local=[lambda out, x: 1.0])
+    x, y = Value(0.7, label="x"), Value(2.0, label="y")
+    root = table(x) * y
+    circuit = viz.explore(root)
+    assert "Not recomputed here: table. The inputs before them are fixed." in circuit.note
+    page = visit(circuit)
+    same_numbers(page, root)
+    assert page.page.locator("#rows input[disabled]").count() == 2
+    page.state(MOVE, [[page.state("app => app.words.names.indexOf('y')"), [5.0]]])
+    x, y = Value(0.7, label="x"), Value(5.0, label="y")
+    same_numbers(page, table(x) * y)
+
+
+def test_numbers_that_json_does_not_know(visit):
+    x, y = Value(0.0, label="x"), Value(-0.0, label="y")
+    root = mg.log(x) * 2.0 + y / x + mg.sqrt(Value(-1.0, label="z"))
+    page = visit(viz.explore(root))
+    same_numbers(page, root)
+    texts = page.page.locator("#circuit .value").all_text_contents()
+    assert {"nan", "−inf", "−0"} <= set(texts)

@@ -118,10 +118,11 @@ def levels_of(graph: Graph, max_nodes: int) -> tuple[list[Level], str]:
     groups: list[tuple[str, list[int], dict[int, str]]] = [("every gate", list(range(len(graph.values))), {})]
     trees = grouped_trees(graph)
     if FEWEST <= len(set(trees)) < len(trees):
-        groups.append(("expressions", trees, {}))
+        groups.append(("expressions as boxes", trees, {}))
     depths = [len(chain(path, graph.known)) for path in graph.modules if path is not None]
     for depth in range(max(depths, default=0) - 1, -1, -1):
-        groups.append((f"modules at depth {depth}", *grouped_modules(graph, depth)))
+        name = f"modules as boxes, depth {depth}" if depth else "the model as one box"
+        groups.append((name, *grouped_modules(graph, depth)))
     counts = [len(set(keys)) for _, keys, _ in groups]
     small = [(name, keys, titles) for (name, keys, titles), n in zip(groups, counts, strict=True) if n <= max_nodes]
     if not small:  # only a part of it can be

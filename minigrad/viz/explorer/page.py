@@ -43,7 +43,7 @@ def page(v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int)
     data, rules = facts(graph, v, gradient)
     notes = [text for text in (graph.note, note, *data.pop("notes")) if text]
     data["levels"] = [drawn(graph, level, data["nodes"]) for level in levels]
-    name = shorten(title or v.label) or "A circuit"
+    name = shorten(title or "") or (f"The circuit of {shorten(v.label)}" if shorten(v.label) else "A circuit")
     data |= {"title": name, "note": " ".join(notes)}
     program = "\n".join([script(file) for file in SCRIPTS])
     program = f'"use strict";\n(() => {{\n{program}\nconst RULES = (K) => [\n{rules}\n];\nstart(RULES);\n}})();\n'
@@ -99,6 +99,8 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
         "seed": encoded(seed),
         "constants": [encoded(array) for array in rules.constants.arrays],
         "words": {nodes[at]["rule"]: text for at, text in says},
+        "leaves": sorted([at for at, node in enumerate(nodes) if "rule" not in node and node["name"]],
+                         key=lambda at: graph.values[at]._number),  # fmt: skip
         "frozen": frozen(graph, forward, bool(backward)),
         "notes": notes_about(graph, forward | backward, bool(backward)),
     }
@@ -145,7 +147,10 @@ def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
     baked = {"where", "select", "getitem", "put"}
     for at, inputs in enumerate(graph.inputs):
         if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):
-            notes.append("Masks and index arrays are those of this run: they don't follow the sliders.")
+            notes.append(
+                "Choices by masks and index arrays (where, max pooling, sorting) are those of this run: they don't "
+                "follow the sliders."
+            )
             break
     if any([changed(graph, at) for at in range(len(graph.values))]):
         notes.append("Some data were replaced after this graph was computed: the page computes with the new ones.")

@@ -10,9 +10,8 @@ function sentence(pieces) {
 class Inputs {
   constructor(app) {
     this.app = app;
-    const { nodes, replay } = app;
-    const leaves = nodes.map((_, i) => i).filter((i) => nodes[i].rule === undefined && (nodes[i].needs || nodes[i].named));
-    this.leaves = leaves.length ? leaves : nodes.map((_, i) => i).filter((i) => nodes[i].rule === undefined);
+    const { replay } = app;
+    this.leaves = app.data.leaves; // in the order in which they were made
     this.chosen = { leaf: this.leaves.find((i) => !replay.frozen.has(i)) ?? this.leaves[0], at: 0 };
     this.rows = [];
     const scalars = this.leaves.filter((i) => single(replay.data[i]));
