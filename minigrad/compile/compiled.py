@@ -296,7 +296,7 @@ def names_of(f: Any, args: Any, kwargs: Any) -> list[str]:
             names.append(name)
 
     for i, x in enumerate(args):
-        walk(x, positional[i] if i < len(positional) else f"{rest}_{i}" if args[1:] or positional else rest)
+        walk(x, positional[i] if i < len(positional) else f"{rest}_{i - len(positional)}")
     walk(kwargs, "")
     return names
 

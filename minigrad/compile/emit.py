@@ -238,7 +238,8 @@ class Emitter:
                 self.body.append(f"np.copyto({self.homes[p]}, {self.w.text(x)})")
 
     def returned(self, x: Any) -> str:
-        shared = isinstance(x, Line) and isinstance(x.value, np.ndarray) and x not in self.fresh
+        array = isinstance(x.value if isinstance(x, Line) else x, np.ndarray)
+        shared = array and not (isinstance(x, Line) and x in self.fresh)
         return f"{self.w.text(x)}.copy()" if shared else self.w.text(x)
 
     # -------------------------------------------------------------------------------------------- gradients and steps

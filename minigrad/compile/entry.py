@@ -28,17 +28,14 @@ def stand_ins(recorder: Recorder, given: list[Value], earlier: list[Entry]) -> d
     """For the `Value`s among the arguments others in their place, if the function may be called with any.
 
     Parameters among the arguments are recorded as themselves at first.  When the function is then called with others,
-    and is seen to use neither them nor the first ones in another way, nor to let an optimiser change them, any will do.
+    and is seen to use neither them nor the first ones in another way, nor to make an optimiser's step, any will do.
     """
     here = set(given)
     touched = {x for x in recorder.leaves if recorder.captured(x)}
     others = {x for entry in earlier for x in entry.given} - here
     elsewhere = {x for entry in earlier for x in entry.touched - {*entry.given}}
-    stepped = {
-        p for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None
-        for group in e.optimizer.param_groups for p in group["params"]
-    }  # fmt: skip
-    if not others or others & touched or here & (elsewhere | stepped):
+    steps = any([isinstance(e, Effect) and e.optimizer is not None for e in recorder.events])
+    if not others or others & touched or here & elsewhere or steps:
         return {}
     return {x: Value(x._raw, x.label) for x in given}
 

@@ -29,7 +29,9 @@ from ...value import Gate, Value
 __all__ = ["Constants", "NoScript", "function_of", "known", "operands_of", "script"]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js")
+SCRIPTS = (
+    "arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js",
+)  # fmt: skip
 REDUCTIONS = {
     "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "vector_norm", "all", "any", "argmax", "argmin",
     "count_nonzero",
@@ -73,7 +75,8 @@ def functions() -> frozenset[str]:
 
 def known(gate: Any) -> bool:
     """Whether the gate is one of the catalogue that is in JavaScript, too."""
-    return REGISTRY.get(gate.name) is gate and gate.name in functions() | set(LOWERED)
+    name = gate.name
+    return REGISTRY.get(name) is gate and name in functions() | set(LOWERED)
 
 
 def operands_of(node: Value) -> tuple[Any, ...]:
@@ -88,14 +91,14 @@ def wired(node: Value) -> list[Any]:
     if node._saved is None:
         return list(node.inputs)
     wires, (_, *args), _ = node._saved
-    return [w if isinstance(w, Value) else x for w, x in zip(wires, args, strict=False)] + args[len(wires) :]
+    return [*[w if isinstance(w, Value) else x for w, x in zip(wires, args, strict=False)], *args[len(wires) :]]
 
 
 # ------------------------------------------------------------------------------------------------------------ functions
 def function_of(head: str, names: dict[Value, str], result: Any, constants: Constants) -> str:
     """An arrow function: what is used twice gets a name."""
     order, uses = recorded(result, names)
-    names, lines = dict(names), []
+    names, lines = dict(names), list[str]()
     for node in order:
         text = expression(node, names, constants)
         if uses[node] > 1:
@@ -179,7 +182,7 @@ def literal(x: Any, names: dict[Value, str], constants: Constants) -> str:
     raise NoScript
 
 
-# ------------------------------------------------------------------------------------------- what depends on shapes only
+# ------------------------------------------------------------------------------------------ what depends on shapes only
 def shape(x: Any) -> list[int]:
     return list(shape_of(x._raw if isinstance(x, Value) else x))
 
@@ -233,7 +236,7 @@ def reduced(node: Value, args: list[Any], params: dict[str, Any], put: Callable[
     gate = node.gate
     assert gate is not None
     if gate.name == "reduce":
-        gate = REGISTRY[UFUNCS[gate.forward.__self__]]  # type: ignore[attr-defined]
+        gate = REGISTRY[UFUNCS[gate.forward.__self__]]
     given = inspect.signature(gate.forward).bind(*args, **params)
     given.apply_defaults()
     x, axis = given.arguments["x"], given.arguments["axis"]

@@ -247,7 +247,7 @@ class App {
     }
     byId("play").textContent = this.playing ? "Pause" : "Play";
     byId("play").setAttribute("aria-pressed", Boolean(this.playing));
-    if (!this.playing) this.say();
+    this.say();
   }
 
   // --------------------------------------------------------------------------------------------------------------- events
