@@ -176,7 +176,9 @@ def from_latex(tex):
         below, rest = group(rest)
         return from_latex(f"{tex[:at]}(({above}) / ({below})){rest}")
     tex = re.sub(r"\\(?:mathrm|mathtt|text)\{((?:[^{}\\]|\\.)*)\}", r"\1", tex)
-    tex = re.sub(r"\^\{([^{}]*)\}", r"**(\1)", tex)
+    while (at := tex.find("^{")) >= 0:
+        exponent, rest = group(tex[at + 1 :])
+        tex = f"{tex[:at]}**({exponent}){rest}"
     for sign, python in {
         r"\cdot": "*",
         r"\,": "@",
