@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,6 @@ from .recording import Effect, Gradient, Recorder
 from .report import Stage
 
 __all__ = ["Entry", "Unrecorded", "as_argument", "gate_of", "key_of", "rebound", "stand_ins", "wrap"]
-
-NEEDS = attrgetter("_requires_grad")
 
 
 class Unrecorded(Exception):
@@ -73,7 +71,7 @@ class Entry:
         self.structure = tree_map(lambda x: None, out)
         self.kinds: list[Any] = [None] * 99
         self.modes = list(recorder.modes.items())
-        self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
+        self.scalars = [(leaves, [v.requires_grad] * len(leaves)) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, recorder.with_grad
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
         self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
@@ -124,7 +122,7 @@ class Entry:
                     return False
                 self.known = [leaf._raw for leaf in self.leaves]
         for leaves, needs in self.scalars:
-            if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
+            if [leaf._requires_grad for leaf in leaves] != needs:
                 return False
         for module, training in self.modes:
             if module.training is not training:
