@@ -11,13 +11,13 @@ import pytest
 
 import minigrad as mg
 from minigrad import Value, compile, nn, optim
-from minigrad.errors import CompileError, GradientError, MinigradError
+from minigrad.errors import CompileError, MinigradError
 
 pytestmark = pytest.mark.filterwarnings("error")
 X, Y = np.random.default_rng(0).normal(size=(6, 3)), np.array([0, 1, 2, 0, 1, 2])
 W = Value(np.array([1.0, 2.0, 3.0]), label="W")
 S = Value(2.0, label="S")
-TABLE = np.arange(10.0)
+TABLE = np.arange(20.0)
 
 
 def assigns(x: Any) -> Any:
@@ -126,7 +126,7 @@ def test_values_kept_from_a_recording() -> None:
     f(X)
     f(X)
     assert len(log) == 1
-    with pytest.raises(CompileError, match="kept from a call that mg.compile recorded"):
+    with pytest.raises(CompileError, match=r"kept from a call that mg.compile recorded"):
         _ = log[0].data
 
 
@@ -208,7 +208,7 @@ def test_mistakes_on_later_calls() -> None:
         with pytest.raises(MinigradError, match=rf"label {wrong} \(number 2\), but the scores have the classes 0 to 2"):
             loss(X, np.where(np.arange(6) == 2, wrong, Y))
     assert loss(X, Y).item() == first
-    with pytest.raises(MinigradError, match="matmul|labels"):
+    with pytest.raises(MinigradError, match=r"matmul|labels"):
         loss(X, Y[:4])
     assert loss(X, Y).item() == first
 
@@ -228,7 +228,7 @@ def test_a_failure_after_a_step_names_the_gate_and_the_line() -> None:
     f(np.eye(2))
     now = w.data.copy()
     with pytest.raises(
-        np.linalg.LinAlgError, match=r"^inv.*np.linalg.inv.*test_compile_refusals.py:\d+: return mg.inv"
+        np.linalg.LinAlgError, match=r"^inv: Singular.*inv.*test_compile_refusals.py:\d+: return mg.inv"
     ):
         f(np.zeros((2, 2)))
     np.testing.assert_array_equal(w.data, now - 0.5 * 2.0 * now)
@@ -241,7 +241,7 @@ def test_a_failure_after_gradients_were_stored() -> None:
 
     def fails(x: Any) -> None:
         if x > 5.0:
-            raise ValueError("too large")
+            raise KeyError("too large")
 
     def f(x: Any) -> Any:
         (w * x).sum().backward()
@@ -250,9 +250,9 @@ def test_a_failure_after_gradients_were_stored() -> None:
     g = compile(f)
     g(np.ones(2))
     g(np.ones(2))
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(KeyError, match=r"too large"):
         g(np.full(2, 9.0))
-    np.testing.assert_array_equal(w.grad, [11.0, 11.0])
+    np.testing.assert_array_equal(w.grad, [2.0, 2.0])
 
 
 def test_what_cannot_be_recorded_runs_uncompiled_with_a_warning() -> None:
@@ -320,10 +320,15 @@ def test_a_decision_by_the_norm_that_clipping_returns() -> None:
 def test_gradients_of_scalars_in_between() -> None:
     weights = [Value(0.1 * i) for i in range(30)]
 
-    def f(X: Any) -> Any:
+    def f(X: Any, deep: bool) -> Any:
         sums = [sum([w * x for w, x in zip(weights, row, strict=True)]).tanh() for row in X]
         sum(sums).backward()
-        return sums[0].inputs[0].grad
+        return sums[0].inputs[0].inputs[0].grad if deep else sums[0].grad * 2.0 + sums[0].inputs[0].grad
 
-    with pytest.raises((CompileError, GradientError), match="gradient"):
-        compile(f)(np.random.default_rng(0).normal(size=(30, 30)))
+    rng = np.random.default_rng(0)
+    g = compile(f)
+    for _ in range(3):
+        x = rng.normal(size=(30, 30))
+        assert g(x, False).item() == pytest.approx(f(x, False), rel=1e-12)
+    with pytest.raises(CompileError, match="only leaves keep theirs"):
+        g(x, True)
