@@ -77,7 +77,9 @@ class Compiled:
                         continue
                     except Exception as error:
                         if entry.emitted.changed_something(error):
-                            raise entry.emitted.located(error) from error
+                            if (located := entry.emitted.located(error)) is error:
+                                raise
+                            raise located from error
                         break  # the function itself has the answer, or says what is wrong
                     finally:
                         entry.give_back(given)

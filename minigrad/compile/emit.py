@@ -59,6 +59,8 @@ class Emitted:
         """The error with the gate and the user's line behind the statement that raised it."""
         i = self.place(error)
         line, statement = self.lines[i], self.statements[i + 1].strip()
+        if line is not None and line.kind not in ("call", "view"):
+            return error  # of an optimiser, a schedule, a layer's action: it says itself what is wrong
         name = getattr(line.call, "__name__", "the program") if line is not None else "the program"
         where = f"recorded in {line.comment}" if line is not None and line.comment else "recorded"
         text = f"{name}: {error} (in {statement!r}, {where}). Gradients and steps from before it in this call stand."

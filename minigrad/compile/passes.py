@@ -91,10 +91,10 @@ def uniform_constants(program: Program) -> Program:
     def rule(line: Line) -> Any:
         if (
             isinstance(line.call, np.ufunc)
-            and getattr(np, line.call.__name__, None) is line.call  # SciPy's take Python's numbers for float64
             and line.call.signature is None
             and line.kind == "call"
             and len(line.args) == 2
+            and getattr(np, line.call.__name__, None) is line.call  # SciPy's take Python's numbers for float64
         ):
             for i, x in enumerate(line.args):
                 other = line.args[1 - i]

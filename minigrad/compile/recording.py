@@ -359,7 +359,10 @@ class Recorder:
         node.__class__ = Wire
         if self.uses(given_to(node)[0]):
             self.rewire(node)
-        if node._saved is not None:
+        if node._saved is None:  # the short way looks at single numbers only, not at no_grad() inside of us
+            slopes = node._da if type(node._da) is tuple else (node._da, node._db)
+            node._requires_grad = self.gradients and any([d is not None for d in slopes])
+        else:
             self.lines[node] = os.path.basename(users_line())
 
     def uses(self, inputs: tuple[Any, ...]) -> bool:

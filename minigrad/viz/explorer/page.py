@@ -147,7 +147,7 @@ def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
     for at, inputs in enumerate(graph.inputs):
         if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):
             notes.append(
-                "Choices by masks and index arrays (where, max pooling, sorting) are those of this run: they don't "
+                "Choices by masks and index arrays (where, sorting) are those of this run: they don't "
                 "follow the sliders."
             )
             break
