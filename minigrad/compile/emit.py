@@ -246,7 +246,7 @@ class Emitter:
                         homes |= {v: name for v, leaves in self.program.vectors.items() if leaves == flat.params}
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
-                reached = set()
+                reached -= {p for flat in flats for p in flat.params}
         return homes
 
     def gradient(self, line: Line) -> list[str]:
