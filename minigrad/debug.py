@@ -102,7 +102,6 @@ class Watch:
                         f"{numbers(g)}. {inputs_of(node)} In {line}"
                     )
 
-
     def moved(self, node: Value, tangents: dict[Value, Any]) -> None:
         """A forward pass of tangents has come through this gate."""
         if kind := trouble(tangents[node]):

@@ -29,7 +29,17 @@ from ...value import Gate, Value
 __all__ = ["Constants", "NoScript", "function_of", "known", "operands_of", "script"]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js")
+SCRIPTS = (
+    "arrays.js",
+    "special.js",
+    "matrices.js",
+    "gates.js",
+    "replay.js",
+    "words.js",
+    "drawing.js",
+    "panels.js",
+    "page.js",
+)
 REDUCTIONS = {
     "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "vector_norm", "all", "any", "argmax", "argmin",
     "count_nonzero",

@@ -93,14 +93,19 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
             d = sent(graph.values[at], grads[graph.values[at]])
             nodes[at]["sent"] = [encoded(part) for part, x in zip(d, graph.values[at].inputs, strict=True)
                                  if not isinstance(x, str)]  # fmt: skip
-    says = [words(rule, graph) for rule in sorted({node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}.values())]
+    says = [
+        words(rule, graph)
+        for rule in sorted({node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}.values())
+    ]
     data = {
         "nodes": nodes,
         "seed": encoded(seed),
         "constants": [encoded(array) for array in rules.constants.arrays],
         "words": {nodes[at]["rule"]: text for at, text in says},
-        "leaves": sorted([at for at, node in enumerate(nodes) if "rule" not in node and node["name"]],
-                         key=lambda at: graph.values[at]._number),  # fmt: skip
+        "leaves": sorted(
+            [at for at, node in enumerate(nodes) if "rule" not in node and node["name"]],
+            key=lambda at: graph.values[at]._number,
+        ),  # fmt: skip
         "frozen": frozen(graph, forward, bool(backward)),
         "notes": notes_about(graph, forward | backward, bool(backward)),
     }
@@ -172,7 +177,12 @@ def changed(graph: Graph, at: int) -> bool:
         return False
     if value._saved is None:
         return any([isinstance(x, Value) and (x._number > value._number or x._number % 1) for x in value.inputs])
-    return any([isinstance(x, Value) and x._raw is not raw for x, raw in zip(value._saved[0], value._saved[1][1:], strict=False)])
+    return any(
+        [
+            isinstance(x, Value) and x._raw is not raw
+            for x, raw in zip(value._saved[0], value._saved[1][1:], strict=False)
+        ]
+    )
 
 
 def encoded(x: Any) -> Any:
@@ -225,12 +235,20 @@ def described(graph: Graph, box: Box, nodes: list[dict[str, Any]], outer: set[in
     tall = 0 if not picture else PICTURE // 2 if row else PICTURE
     needs = nodes[outs[0]]["needs"]
     symbol = (26 + CHARACTER * max(0, len(out.get("symbol", "")) - 2)) if "symbol" in out else 0.0
-    text = max([len(title), *map(len, lines), *([NUMBER] if gates or title else [len(constant_text(raw(graph, last)))])])
+    text = max(
+        [len(title), *map(len, lines), *([NUMBER] if gates or title else [len(constant_text(raw(graph, last)))])]
+    )
     if picture:
         text = max(text, len(str(shape(graph, last))))
     rows = bool(title) + len(lines) + 1 + needs
     width = symbol + CHARACTER * text + 18
-    out |= {"title": title, "named": bool(box.title) or nodes[last]["named"], "lines": lines, "picture": tall, "needs": needs}
+    out |= {
+        "title": title,
+        "named": bool(box.title) or nodes[last]["named"],
+        "lines": lines,
+        "picture": tall,
+        "needs": needs,
+    }
     out["w"] = round(max(width, symbol + (2 * PICTURE if needs else PICTURE) + 26 if picture else 0))
     out["h"] = 15 * rows + 12 + (tall + 8 if tall else 0)
     out["indent"] = round(symbol)
