@@ -51,7 +51,8 @@ def is_float(dtype: Any) -> bool:
 
 
 def to_operand(x: Any) -> Any:
-    """A raw input of a gate, of some other kind than float or array: lists become arrays, what is no number is refused."""
+    """A raw input of a gate, of some other kind than float or array: lists become arrays, what is no number is refused.
+    """
     if isinstance(x, (list, tuple)):
         return to_array(x)
     if x is None or isinstance(x, (str, bytes, dict, set)) or callable(x):

@@ -102,6 +102,7 @@ class Watch:
                         f"{numbers(g)}. {inputs_of(node)} In {line}"
                     )
 
+
     def moved(self, node: Value, tangents: dict[Value, Any]) -> None:
         """A forward pass of tangents has come through this gate."""
         if kind := trouble(tangents[node]):

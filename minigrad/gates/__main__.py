@@ -14,7 +14,7 @@ import numpy as np
 from .operators import ALIASES, BINARY_METHODS, COMPARISONS, FUNCTIONS, OPERATORS, UNARY
 from .registry import COMPOSED, REGISTRY
 
-HEADER = """# Generated: python -m minigrad.gates > minigrad/value_methods.pyi
+HEADER = '''# Generated: python -m minigrad.gates > minigrad/value_methods.pyi
 # The types of Value's operators and methods, which the catalogue of gates attaches at run time.
 # ruff: noqa: E501
 
@@ -23,7 +23,7 @@ from typing import Any
 from .value import Value
 
 class Methods:
-"""
+'''
 
 
 def signature(forward: Callable[..., Any]) -> str:

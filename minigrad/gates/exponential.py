@@ -18,8 +18,6 @@ __all__ = [
 
 POSITIVE = (0.2, 3.0)
 LN2 = math.log(2.0)
-
-
 def stable_sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), from exp(-|x|) so that nothing overflows."""
     e = np.exp(-np.abs(x))
