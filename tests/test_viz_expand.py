@@ -128,6 +128,15 @@ def test_ties_share_as_in_the_gate():
         np.testing.assert_allclose(gradients(made, x), x.grad, rtol=1e-15)
 
 
+def test_the_first_of_a_pool_takes_all_as_in_the_gate():
+    x = Value([[[1.0, 2.0, 0.0, 5.0], [2.0, 2.0, 5.0, 5.0]]], label="x")
+    loss = (mg.max_pool2d(x, 2) * np.array([3.0, 4.0])).sum()
+    made = expansion(loss)
+    loss.backward()
+    made.root.backward()
+    assert gradients(made, x).tolist() == x.grad.tolist() == [[[0.0, 3.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0]]]
+
+
 def test_a_slope_that_is_stated_at_a_kink_is_kept():
     x = Value([3.0, 3.0], label="x")
     loss = mg.std(x)
