@@ -72,6 +72,16 @@ def test_derivation_of_the_circuit():
     assert x.grad is None
 
 
+def test_a_value_on_two_wires_is_derived_wire_by_wire():
+    x = Value(3.0, label="x")
+    assert viz.derive(x * x, x).text == (
+        "∂loss/∂x = ∂loss/∂x|₁ + ∂loss/∂x|₂\n  ∂loss/∂x|₁ = x = 3\n  ∂loss/∂x|₂ = x = 3\n∂loss/∂x = 3 + 3\n"
+        "         = 6\n|₁, |₂, …: on the first, the second, … of several wires from the same value."
+    )
+    assert r"\frac{\partial \mathrm{loss}}{\partial x}|_{2} &= x = 3" in viz.derive(x * x, x).latex
+    assert "|" not in viz.derive(x * 2.0 + x, x).text.split("\n|")[0]
+
+
 def test_the_branch_that_was_taken():
     x = Value(2.0, label="x")
     assert "∂loss/∂x = 3 · x^(3 − 1) = 3 · 2^(3 − 1) = 12" in viz.derive(x**3, x).text
@@ -528,6 +538,7 @@ def test_the_value_itself():
     x = Value(2.0, label="x")
     assert viz.explain(x, x).gradient == 1.0
     assert viz.derive(x, x).gradient == 1.0
+    assert viz.derive(x, x).text == "∂x/∂x = 1"
 
 
 def test_errors():

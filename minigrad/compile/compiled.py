@@ -41,6 +41,7 @@ class Compiled:
         self.gate = gate_of(self.name, f)
         self.entries: dict[Any, list[Entry]] = {}
         self.count = 0  # of recordings
+        self.age: dict[Value, float] = {}  # in which order scalar leaves were made
         self.uncompiled: set[Any] = set()  # kinds of arguments for which `f` couldn't be recorded
         self.latest: Entry | None = None  # if plain arrays are all that it takes,
         self.latest_key: Any = None  # its key, which need not be made again, and all entries of that kind
@@ -66,7 +67,7 @@ class Compiled:
             entries = self.entries.get(key, [])
         with self.lock:
             for entry in entries:
-                if entry.accepts(given):
+                if not given or entry.accepts(given):
                     entry.lend(given)
                     try:
                         if entry.fits():
@@ -116,7 +117,7 @@ class Compiled:
                 )
             self.count += 1
             return self._eagerly(args, kwargs)
-        recorder, wires = Recorder(), dict[Value, int]()
+        recorder, wires = Recorder(self.age), dict[Value, int]()
         recorder.gradients = bool(recording.get())
 
         def wired(x: Any, name: str) -> Any:

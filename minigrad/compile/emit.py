@@ -251,23 +251,26 @@ class Emitter:
         Only where every parameter of the optimiser has a gradient on every call.
         """
         homes: dict[Any, Any] = {}
-        reached: set[Any] = set()
+        vectors, reached = self.program.vectors, set[Any]()  # leaves, and arrays of them
         for line in self.program:
             if line.kind == "grad":
-                of = set(self.program.vectors.get(line.call, [line.call]))
-                reached = reached - of if line.args[0] is None else reached | of
+                of = {line.call, *vectors.get(line.call, ())}
+                reached -= of | {v for v, leaves in vectors.items() if not of.isdisjoint(leaves)}
+                reached |= set() if line.args[0] is None else {line.call}
             elif line.kind == "clip":
                 reached = set()  # the gradients are no longer what the program has computed
             elif line.kind == "step":
                 flats = [flat for flats in line.call.flats for flat in flats]
-                if all([p in reached and p not in homes for flat in flats for p in flat.params]):
+                parts = {flat: [v for v in vectors if v in reached and same(vectors[v], flat.params)] for flat in flats}
+                known = all([parts[flat] or reached.issuperset(flat.params) for flat in flats])
+                if known and not any([p in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
                         homes[flat] = name = self.w.bind(g, "gradients")
-                        homes |= {v: name for v, leaves in self.program.vectors.items() if same(leaves, flat.params)}
+                        homes |= dict.fromkeys(parts[flat], name)
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
-                reached = set()
+                reached -= {p for flat in flats for p in flat.params}
         return homes
 
     def gradient(self, line: Line) -> list[str]:

@@ -212,8 +212,9 @@ class Recorder:
 
     calls = True  # gates ask us first: see `Gate.__call__`
 
-    def __init__(self) -> None:
+    def __init__(self, age: dict[Value, float] | None = None) -> None:
         self.gradients = True  # False under no_grad()
+        self.age = {} if age is None else age  # when scalar leaves were made; a step makes their numbers equal
         self.start = tick()
         self.early = tick()  # the number of what is read from before: older than all that uses it
         self.events: list[Guard | Gradient | Effect] = []

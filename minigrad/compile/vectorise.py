@@ -138,7 +138,7 @@ class Places:
                 self.refs[x] = self.new(reshape(x, shape=(1,))), 0
         for some in leaves.values():
             if some:
-                some.sort(key=lambda x: x._number)
+                some.sort(key=lambda x: recorder.age.setdefault(x, x._number))
                 place = self.new(recorder.vector(some))
                 self.refs |= {x: (place, i) for i, x in enumerate(some)}
 

@@ -18,6 +18,9 @@ from .paths import Path, check_ends, survey
 __all__ = ["Derivation", "derive"]
 
 LENGTH = 30  # gates: a longer path is cut in the middle
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+WIRES = "|₁, |₂, …: on the first, the second, … of several wires from the same value."
+SENDS = "g ↦ …: what the gate sends back for the gradient g that arrives."
 
 
 @dataclass(repr=False)
@@ -78,6 +81,9 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
         out.add(f"{left} = 0: {why}", rf"{tex} &= 0 \quad\text{{{escaped(why)}}}")
         return out.finish()
     out.gradient = found.gradient
+    if loss is x:
+        out.add(f"{left} = 1", f"{tex} &= 1")
+        return out.finish()
     chains = [line.chain(path) for path in found.paths]
     missing = found.count - len(found.paths)
     more, tex_more = (f" + … ({how_many(missing)} more paths)", r" + \cdots") if missing > 0 else ("", "")
@@ -92,7 +98,7 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
                 written.add((v, wire))
                 text, latex = line.gate(path, v, wire)
                 out.add(text if one_step else f"  {text}", latex)
-    lead, tex_lead = f"{left} ", f"{tex} "  # of the first of the lines with results
+    lead, tex_lead, text = f"{left} ", f"{tex} ", ""  # of the first of the lines with results
     if not one_step and all([not shape_of(p.contribution) and factors(p) is not None for p in found.paths]):
         products = [factors(p) or [] for p in found.paths]
         text = " + ".join([" · ".join([signed(number(d)) for d in p]) or "1" for p in products])
@@ -101,13 +107,16 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
         lead, tex_lead = " " * len(lead), ""
     if found.count > 1:
         parts = [shown(p.contribution) for p in found.paths]
-        text, latex = " + ".join(map(signed, parts)), " + ".join([signed(latex_number(p)) for p in parts])
-        out.add(f"{lead}= {text}{more}", f"{tex_lead}&= {latex}{tex_more}")
-        lead, tex_lead = " " * len(lead), ""
+        total, latex = " + ".join(map(signed, parts)), " + ".join([signed(latex_number(p)) for p in parts])
+        if total != text:  # which it is if each path is one gate
+            out.add(f"{lead}= {total}{more}", f"{tex_lead}&= {latex}{tex_more}")
+            lead, tex_lead = " " * len(lead), ""
     if not (one_step and factors(found.paths[0])):
         out.add(f"{lead}= {shown(found.gradient)}", f"{tex_lead}&= {latex_number(shown(found.gradient))}")
     for recipe in recipes(names, [v for v in found.gates if v is not loss]):
         out.add(recipe, "")
+    for remark in line.remarks:
+        out.add(remark, "")
     return out.finish()
 
 
@@ -116,19 +125,25 @@ class Writer:
 
     def __init__(self, names: Names, x: Value, index: Any) -> None:
         self.names, self.x, self.index = names, x, index
-        self.said: set[str] = set()  # remarks
+        self.said: set[str] = set()  # of the functions in statements
+        self.remarks: dict[str, None] = {}  # on the notation
 
-    def slope(self, v: Value, source: Value) -> tuple[str, str]:
-        """∂v/∂source; of the array x, perhaps an entry."""
+    def slope(self, v: Value, source: Value, wire: int | None = None) -> tuple[str, str]:
+        """∂v/∂source; of the array x, perhaps an entry; on one of several wires from the same value, its number."""
         above, below = self.names(v), self.names(source)
-        tex, entry = latex_name(below), entry_of(self.index) if source is self.x else ""
+        tex, entry, one = latex_name(below), entry_of(self.index) if source is self.x else "", ""
         if entry:
             tex = f"{{{tex}}}_{{{entry[1:-1]}}}"
-        return f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
+        text, tex = f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
+        if wire is not None and len([x for x in v.inputs if x is source]) > 1:
+            one = str(1 + len([x for x in v.inputs[:wire] if x is source]))
+            self.remarks[WIRES] = None
+            text, tex = f"{text}|{one.translate(SUBSCRIPTS)}", f"{tex}|_{{{one}}}"
+        return text, tex
 
     def chain(self, path: Path) -> tuple[str, str]:
         """∂f/∂q · ∂q/∂x"""
-        slopes = [self.slope(v, v.inputs[wire]) for v, wire in cut(path.steps)]
+        slopes = [self.slope(v, v.inputs[wire], wire) for v, wire in cut(path.steps)]
         if len(path.steps) > LENGTH:
             slopes.insert(LENGTH // 2, ("…", r"\cdots"))
         return " · ".join([s for s, _ in slopes]) or "1", r" \cdot ".join([s for _, s in slopes]) or "1"
@@ -136,7 +151,7 @@ class Writer:
     def gate(self, path: Path, v: Value, wire: int) -> tuple[str, str]:
         """∂q/∂x = its statement = with numbers = the number; for an array, its statement and its size."""
         local, rule = v.local_gradients()[wire], rule_of(v, wire)
-        left, tex = self.slope(v, v.inputs[wire])
+        left, tex = self.slope(v, v.inputs[wire], wire)
         if local is not None and not shape_of(local):
             steps, tex_steps = [number(local)], [latex_number(number(local))]
             if rule is not None:
@@ -165,6 +180,8 @@ class Writer:
         said = "; ".join([*chosen, *size, *self.note(rule)])
         symbols = write(rule.statement, self.names.any, rule.known)
         tex_symbols = write(rule.statement, self.in_latex, rule.known, latex=True)
+        if local is None:
+            self.remarks[SENDS] = None
         sign, tex_sign = (": g ↦", r"&: g \mapsto") if local is None else (" =", "&=")
         remark, tex_remark = (f"   ({said})", rf" \quad \text{{({escaped(said)})}}") if said else ("", "")
         return f"{left}{sign} {symbols}{remark}", f"{tex} {tex_sign} {tex_symbols}{tex_remark}"

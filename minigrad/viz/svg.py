@@ -187,7 +187,7 @@ def wire_box(wire: Wire, style: Style, level: bool) -> Box:
 # --------------------------------------------------------------------------------------------------- texts and lines
 def long(said: str, size: int = 14, bold: bool = False) -> float:
     """How long a text is at most, in Verdana or DejaVu Sans."""
-    wide = sum([1.6 if unicodedata.east_asian_width(c) in "WF" else 1.0 for c in said])
+    wide = sum([1.6 if c in "MW@%mw" or unicodedata.east_asian_width(c) in "WF" else 1.0 for c in said])
     return wide * size * (0.72 if bold else 0.64)
 
 

@@ -157,7 +157,7 @@ def grouped_modules(graph: Graph, depth: int) -> tuple[list[int], dict[int, str]
         outer = chain(path, graph.known)[depth : depth + 1] if path is not None else []
         if outer:
             keys[place] = first.setdefault(outer[0], place)
-            names[keys[place]] = f"{outer[0] or 'model'}: {graph.known[outer[0]]}"
+            names[keys[place]] = f"{outer[0] or 'model'}: {graph.known[outer[0]].partition('(')[0]}"
     return keys, names
 
 
