@@ -114,10 +114,19 @@ def test_what_is_not_refused() -> None:
 
 
 def test_data_that_is_baked_in_is_listed() -> None:
-    noise = np.random.default_rng(0).normal(size=(6, 3))
-    f = compile(lambda x: (x * noise).sum())
-    f(X)
-    assert "data of the function, the same on every call: float64 (6, 3)" in f.explain()
+    noise, labels = np.random.default_rng(0).normal(size=(6, 3)), Y[::-1]
+
+    def f(x: Any) -> Any:
+        return nn.CrossEntropyLoss()(x * W + noise, labels)  # both from outside
+
+    compiled = compile(mg.value_and_grad(f))
+    compiled(X)
+    listed = [line for line in compiled.explain().splitlines() if line.startswith("data that are the same on every")]
+    assert re.search(r": float64 \(6, 3\) in test_compile_refusals.py:\d+: return nn.Cross.*# both from", listed[0])
+    assert any(["int64 (6,)" in line for line in listed])
+    plain = compile(lambda x: (x * W).sum())
+    plain(X)
+    assert "data that" not in plain.explain()
 
 
 def test_values_kept_from_a_recording() -> None:
