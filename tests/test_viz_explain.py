@@ -87,6 +87,12 @@ def test_the_branch_that_was_taken():
     assert "∂loss/∂x = 3 · x^(3 − 1) = 3 · 2^(3 − 1) = 12" in viz.derive(x**3, x).text
     assert "[loss ≠ 0] = [2 ≠ 0] = 1" in viz.derive(x.relu(), x).text
     assert viz.derive(mg.leaky_relu(x), x).text == "∂loss/∂x = 1"
+    assert viz.derive(mg.tanh(x / 4.0), x).text.splitlines()[1] == (
+        "  ∂loss/∂v1 = 1 − loss · loss = 1 − 0.462117 · 0.462117 = 0.786448"
+    )
+    assert (
+        "sech_squared(loss, x) = sech_squared(0.964028, 2) = 0.0706508   (1 - tanh²" in viz.derive(mg.tanh(x), x).text
+    )
     assert "negative_slope = 0.01" in viz.derive(mg.leaky_relu(-x), x).text
 
 
