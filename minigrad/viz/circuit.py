@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..value import Value, changed_since
+from ..value import Value, changed_since, sent
 from .modules import Modules
 
 __all__ = ["Circuit", "Node", "Wire", "trace"]
@@ -57,12 +57,14 @@ class Circuit:
     note: str = ""  # what of the graph is not here
 
 
-def trace(root: Value, max_nodes: int | None = None, model: Any = None) -> Circuit:
+def trace(
+    root: Value, max_nodes: int | None = None, model: Any = None, grads: dict[Value, Any] | None = None
+) -> Circuit:
     """Everything behind `root`, inputs first; each raw constant is a node of its own.
 
     The walk keeps its own stack and visits a value once however many paths lead to it.  Of more than `max_nodes` values
     and constants it takes those nearest to the root, marks where it stops (`Node.cut`) and says so (`Circuit.note`).
-    Parameters of `model` have their path in it as label.
+    Parameters of `model` have their path in it as label.  The gradients are those of the last pass, or `grads`.
 
     >>> x = Value(3.0, label="x")
     >>> circuit = trace(x * x)
@@ -102,12 +104,14 @@ def trace(root: Value, max_nodes: int | None = None, model: Any = None) -> Circu
         ids[value] = target = f"v{len(nodes)}"
         name, symbol = (None, None) if value.gate is None or cut else (value.gate.name, value.gate.symbol)
         label = str(modules.names.get(value) or value.label or "")
-        grad = None if isinstance(value.data, tuple) else value.grad  # which the outputs show, one by one
+        upstream = value.grad if grads is None else grads.get(value)
+        parts = (None,) * len(value.inputs) if value.gate is None or upstream is None else sent(value, upstream)
+        grad = None if isinstance(value.data, tuple) else upstream  # which the outputs show, one by one
         places[len(nodes)] = value
         nodes.append(Node(target, label, value.data, grad, name, symbol, not value.requires_grad, module, cut))
         if not cut:
             changed |= {str(source) for i, source in enumerate(sources) if replaced(value, i, inputs[i])}
-            for source, local, d in zip(sources, value.local_gradients(), value.contributions(), strict=True):
+            for source, local, d in zip(sources, value.local_gradients(), parts, strict=True):
                 d = d[0][1] if isinstance(d, tuple) else d  # from `pick`: (which output, its gradient)
                 wires.append(Wire(f"e{len(wires)}", str(source), target, local, d))
                 received.setdefault(str(source), []).append(d)
