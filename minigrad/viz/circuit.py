@@ -12,6 +12,7 @@ import numpy as np
 
 from ..value import Value, changed_since, sent
 from .modules import Modules
+from .names import parameters, settings, spelled
 
 __all__ = ["Circuit", "Node", "Wire", "trace"]
 
@@ -34,6 +35,7 @@ class Node:
     marks: tuple[str, ...] = ()  # what to know before believing the gradient: see `marks_of`
     inside: tuple[str, ...] = ()  # of a gate that stands for a whole module, or for a row of equal parts: what is in it
     box: str | None = None  # of a further output of such a module: the value whose gate made it, too
+    given: str = ""  # what the gate was called with beside its wires: "axis=0"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def trace(
         parts = (None,) * len(value.inputs) if value.gate is None or upstream is None else sent(value, upstream)
         grad = None if isinstance(value.data, tuple) else upstream  # which the outputs show, one by one
         places[len(nodes)] = value
-        nodes.append(Node(target, label, value.data, grad, name, symbol, not value.requires_grad, module, cut))
+        node = Node(target, label, value.data, grad, name, symbol, not value.requires_grad, module, cut)
+        nodes.append(node if cut else replace(node, given=called_with(value)))
         if not cut:
             changed |= {str(source) for i, source in enumerate(sources) if replaced(value, i, inputs[i])}
             for source, local, d in zip(sources, value.local_gradients(), parts, strict=True):
@@ -146,6 +149,17 @@ def nearest(root: Value, max_nodes: int) -> tuple[set[Value] | None, str]:
     many = f"{shown:,} values" if shown > 1 else "one value"
     note = f"The {many} nearest to the result, of {of}."
     return opened, f"{note} … marks where it goes on; a larger max_nodes shows more."
+
+
+def called_with(value: Value) -> str:
+    """The parameters of a value's gate as text: those that say the same on every run, so no functions."""
+    if parameters(value) == ((), {}):
+        return ""
+    kept = {name: x for name, x in settings(value).items() if isinstance(x, type) or not callable(x)}
+    if isinstance(dims := kept.get("dims"), tuple) and len(dims) == 1:  # reshape((2, 3)) is reshape(2, 3)
+        kept["dims"] = dims[0]
+    said = {name: spelled(x, inner=True) for name, x in kept.items()}
+    return ", ".join([f"{name}={text}" for name, text in said.items() if " at 0x" not in text])
 
 
 def marks_of(value: Value, grad: Any, sent: list[Any], changed: bool, whole: bool) -> tuple[str, ...]:
