@@ -5,13 +5,14 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-oracle lint docs docs-gallery bench clean
+.PHONY: help demo test test-oracle test-browser lint docs docs-gallery bench clean
 .NOTPARALLEL:
 
 help:
 	@echo "make demo         the tour: circuits, gradient checks, digits, moons, the spiral; a page in demo-out/"
 	@echo "make test         all tests that need only Python and pip"
 	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough); all of its samples: ARGS='-m oracle'"
+	@echo "make test-browser  the tests of the explorer page in the system's Chromium"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make docs         the documentation, into docs/_build/html/index.html"
 	@echo "make docs-gallery  the pictures of docs/gallery.md and of the README, drawn again"
@@ -27,6 +28,10 @@ test: .venv/test.stamp
 
 test-oracle: .venv/oracle.stamp
 	$(PY) -m pytest -m "oracle and not slow" $(ARGS)
+
+# Without Chromium these are skipped and say so; with CI=true they fail.
+test-browser: .venv/browser.stamp
+	$(PY) -m pytest -m browser -rs tests/browser $(ARGS)
 
 lint: .venv/lint.stamp
 	$(PY) -m ruff check .

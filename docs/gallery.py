@@ -185,6 +185,23 @@ def blocks():
 
 
 @picture
+def loop():
+    """A loop, without a model
+
+    Rows of equal parts are found in the graph itself, when it has more than `max_nodes` values. The picture says what
+    was closed, and how to open it.
+    """
+    rng = np.random.default_rng(0)
+    y = mg.Value(rng.normal(size=4), "x")
+    for _ in range(40):
+        y = y + 0.1 * mg.tanh(mg.Value(rng.normal(size=(4, 4))) @ y)
+    out = (y**2).sum()
+    out.label = "out"
+    out.backward()
+    return viz.draw(out, max_nodes=50)
+
+
+@picture
 def hessian():
     """A row of the Hessian
 

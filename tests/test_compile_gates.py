@@ -24,7 +24,7 @@ def close(a: Any, b: Any, tolerance: float = 1e-12) -> None:
     for x, y in zip(a, b, strict=True):
         x, y = (v.data if isinstance(v, mg.Value) else v for v in (x, y))
         assert np.shape(x) == np.shape(y)
-        assert np.asarray(x).dtype.kind == np.asarray(y).dtype.kind
+        assert np.asarray(x).dtype == np.asarray(y).dtype
         with np.errstate(all="ignore"):
             scale = np.max(np.abs(np.asarray(y, float)), initial=0.0)
             np.testing.assert_allclose(np.asarray(x, float), np.asarray(y, float), rtol=1e-10, atol=tolerance * scale)
@@ -97,3 +97,21 @@ def test_second_derivatives(case: Case) -> None:
     compiled = compile(along)
     for _ in range(2):
         close(compiled(*xs), along(*xs), 1e-11)
+
+
+def in_float32(inputs: list[Any]) -> list[Any]:
+    return [np.asarray(x, np.float32) if is_float(x) else x for x in inputs]
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_float32(case: Case) -> None:
+    inputs = in_float32(points(case)[0])
+    f, xs = of_floats(case, inputs)
+    compiled = compile(f)
+    slopes = mg.grad(weighted(f), argnums=tuple(range(len(xs)))) if case.differentiable else None
+    steep = compile(slopes) if slopes else None
+    for _ in range(2):
+        close(compiled(*xs), f(*xs), 1e-5)
+        if slopes:
+            close(steep(*xs), slopes(*xs), 1e-5)
+        xs = [np.asarray(x * np.float32(0.99)) for x in xs]

@@ -262,3 +262,76 @@ def test_a_long_chain(turns: int) -> None:
     for p in (x, a, b):
         p.grad = None
     assert_same([run().data, x.grad, a.grad, b.grad], expected)
+
+
+# ------------------------------------------------------------------------------- repeated scalars, which become arrays
+def neurons(params: Any, X: Any) -> Any:
+    """Four neurons on each row of X, and the mean of what they say: enough alike to be taken together."""
+    w, b = params[:12], params[12:]
+    rows = [[sum([w[3 * k + i] * x for i, x in enumerate(row)], b[k]).tanh() for k in range(4)] for row in X]
+    return sum([sum(row) ** 2 for row in rows]) * (1.0 / len(rows))
+
+
+def by_hand(i: int, params: Any, optimizer: Any) -> None:
+    """What users do between two calls."""
+    if i == 1:
+        params[0].data = 0.75
+    if i == 2:
+        for p in params:
+            p.grad = 0
+    if i == 3:
+        for p in params:
+            p.data -= 0.1 * p.grad
+    if i == 4:
+        params[5].requires_grad = False
+        optimizer.param_groups[0]["lr"] *= 0.5
+    if i == 5:
+        params[5].requires_grad = True
+        params[7].data, params[8].data = params[8].data, params[7].data
+
+
+@pytest.mark.parametrize("how", ["step", "zero_grad", "no optimizer", "some", "order"])
+def test_scalar_parameters_changed_by_hand_between_calls(how: str) -> None:
+    X = np.random.default_rng(1).normal(size=(40, 3))
+
+    def told(wrap: Any, rows: Any) -> list[Any]:
+        params = [Value(x) for x in np.random.default_rng(0).normal(size=16)]
+        given = params[:7] if how == "some" else params[::-1] if how == "order" else params
+        optimizer = optim.SGD(given, lr=0.05, momentum=0.9)
+
+        def step(X: Any) -> Any:
+            loss = neurons(params, X)
+            if how != "no optimizer":
+                optimizer.zero_grad()
+            loss.backward()
+            if how not in ("no optimizer", "zero_grad"):
+                optimizer.step()
+            return loss
+
+        run, seen = wrap(step), []
+        for i in range(8):
+            by_hand(i, params, optimizer)
+            loss = run(rows[: 40 if i < 6 else 30])
+            seen += [loss.item(), *[p.data for p in params], *[np.nan if p.grad is None else p.grad for p in params]]
+        return seen
+
+    assert_same(told(compile, X), told(lambda f: f, X.tolist()))
+
+
+def test_the_numbers_of_an_optimizer_are_read_where_they_are() -> None:
+    """Scalar parameters aren't gathered one by one on each call; and another batch size finds them in order, too."""
+    params = [Value(x) for x in np.random.default_rng(0).normal(size=16)]
+    optimizer = optim.SGD(params, lr=0.05)
+
+    def step(X: Any) -> Any:
+        loss = neurons(params, X)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = compile(step)
+    for n in (40, 40, 30, 30):
+        run(np.ones((n, 3)))
+        assert "read_parameters()" in run.source
+        assert "parameters[constant" not in run.source

@@ -76,6 +76,48 @@ def test_a_network_and_its_loss():
         np.testing.assert_allclose(gradients(made, p), p.grad, rtol=1e-11, atol=1e-14)
 
 
+def layers():
+    """Small networks, each with the gates of which its circuit is made."""
+    rng = np.random.default_rng(4)
+    nn = mg.nn
+    rows, images, labels = rng.normal(size=(2, 3)), rng.normal(size=(1, 1, 4, 4)), np.array([1, 0])
+    sums = {"add", "multiply"}
+    linear, norm, before = nn.Linear(3, 2, rng=rng), nn.LayerNorm(3), nn.Linear(3, 3, rng=rng)
+    conv, pool = nn.Conv2d(1, 2, 3, padding=1, rng=rng), nn.MaxPool2d(2)
+    groups = nn.Conv2d(2, 2, 2, groups=2, stride=2, rng=rng)
+    batch, cell = nn.BatchNorm1d(3), nn.RNNCell(3, 2, rng=rng)
+    scaled = {"subtract", "divide"}
+    cross = {"exp", "log", *sums, *scaled}
+    return {
+        "linear": ((linear,), lambda: linear(rows).sum(), sums),
+        "cross-entropy": ((linear,), lambda: nn.CrossEntropyLoss()(linear(rows), labels), cross),
+        "layer norm": ((before, norm), lambda: (norm(before(rows)) ** 3).sum(), {*sums, *scaled, "sqrt", "power"}),
+        "batch norm": ((before, batch), lambda: (batch(before(rows)) ** 3).sum(), None),
+        "conv": ((conv,), lambda: (conv(images).tanh()).sum(), {*sums, "tanh"}),
+        "conv in groups": ((conv, groups), lambda: groups(conv(images)).sum(), sums),
+        "max pool": ((conv,), lambda: pool(conv(images)).sum(), {*sums, "maximum"}),
+        "max pool after relu": ((conv,), lambda: (pool(conv(images).relu()) ** 2).sum(), None),  # zeros that tie
+        "rnn": ((cell,), lambda: cell(rows, cell(rows)).sum(), {*sums, "tanh"}),
+    }
+
+
+@pytest.mark.parametrize("name", layers())
+def test_layers(name):
+    modules, compute, gates = layers()[name]
+    loss = compute()
+    made = expansion(loss, max_nodes=10_000)
+    assert made.kept == ()
+    assert made.root.data == pytest.approx(float(loss.data), rel=1e-12)
+    loss.backward()
+    made.root.backward()
+    for module in modules:
+        for p in module.parameters():
+            np.testing.assert_allclose(gradients(made, p), p.grad, rtol=1e-10, atol=1e-13)
+    found = {v.gate.name for v in behind(made.root) if v.gate}
+    assert gates is None or found <= gates
+    assert all(v.shape == () for v in behind(made.root))
+
+
 def test_ties_share_as_in_the_gate():
     for numbers in ([1.0, 1.0, 0.0], [2.0, 2.0, 2.0], [1.0, 2.0, 2.0, 2.0]):
         x = Value(numbers, label="x")
@@ -84,6 +126,15 @@ def test_ties_share_as_in_the_gate():
         loss.backward()
         made.root.backward()
         np.testing.assert_allclose(gradients(made, x), x.grad, rtol=1e-15)
+
+
+def test_the_first_of_a_pool_takes_all_as_in_the_gate():
+    x = Value([[[1.0, 2.0, 0.0, 5.0], [2.0, 2.0, 5.0, 5.0]]], label="x")
+    loss = (mg.max_pool2d(x, 2) * np.array([3.0, 4.0])).sum()
+    made = expansion(loss)
+    loss.backward()
+    made.root.backward()
+    assert gradients(made, x).tolist() == x.grad.tolist() == [[[0.0, 3.0, 0.0, 4.0], [0.0, 0.0, 0.0, 0.0]]]
 
 
 def test_a_slope_that_is_stated_at_a_kink_is_kept():

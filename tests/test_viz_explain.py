@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import Value, nn, viz
-from minigrad.errors import GradientError, OutOfRangeError, ShapeError
+from minigrad.errors import DtypeError, GradientError, OutOfRangeError, ShapeError
 from minigrad.value import sent
+from minigrad.viz.names import number
 
 
 def circuit():
@@ -71,12 +72,22 @@ def test_derivation_of_the_circuit():
     assert x.grad is None
 
 
+def test_a_value_on_two_wires_is_derived_wire_by_wire():
+    x = Value(3.0, label="x")
+    assert viz.derive(x * x, x).text == (
+        "∂loss/∂x = ∂loss/∂x|₁ + ∂loss/∂x|₂\n  ∂loss/∂x|₁ = x = 3\n  ∂loss/∂x|₂ = x = 3\n∂loss/∂x = 3 + 3\n"
+        "         = 6\n|₁, |₂, …: on the first, the second, … of several wires from the same value."
+    )
+    assert r"\frac{\partial \mathrm{loss}}{\partial x}|_{2} &= x = 3" in viz.derive(x * x, x).latex
+    assert "|" not in viz.derive(x * 2.0 + x, x).text.split("\n|")[0]
+
+
 def test_the_branch_that_was_taken():
     x = Value(2.0, label="x")
     assert "∂loss/∂x = 3 · x^(3 − 1) = 3 · 2^(3 − 1) = 12" in viz.derive(x**3, x).text
     assert "[loss ≠ 0] = [2 ≠ 0] = 1" in viz.derive(x.relu(), x).text
-    assert "∂loss/∂x = 1\n" in viz.derive(mg.leaky_relu(x), x).text
-    assert "negative_slope · 1 = 0.01" in viz.derive(mg.leaky_relu(-x), x).text
+    assert viz.derive(mg.leaky_relu(x), x).text == "∂loss/∂x = 1"
+    assert "negative_slope = 0.01" in viz.derive(mg.leaky_relu(-x), x).text
 
 
 def test_staged_computation():
@@ -187,6 +198,67 @@ def test_arrays_share_the_gradient():
     derived = viz.derive(loss, W).text
     assert "g ↦ matmul_right(g, " in derived
     assert "of length" in derived
+
+
+def test_what_was_broadcast_or_cast_is_summed_and_cast_on_the_way():
+    x, b = Value([1.0, 2.0, 3.0], label="x"), np.arange(6.0).reshape(2, 3)
+    for loss in (((x * 2.0 + b) * b).sum(), ((x.astype(np.float32) * 0.5).astype(np.float64) * b).sum()):
+        found = viz.explain(loss, x)
+        x.zero_grad()
+        loss.backward()
+        np.testing.assert_array_equal(found.gradient, x.grad)
+        assert found.paths[0].contribution.shape == (3,)
+
+
+def test_one_entry_derived():
+    rng = np.random.default_rng(2)
+    W = Value(rng.normal(size=(2, 3)), label="W")
+    loss = (rng.normal(size=(4, 2)) @ W).tanh().sum() + (W * W).sum()
+    loss.backward()
+    for index in ((0, 1), (-1, 2)):
+        derived = viz.derive(loss, W, index=index)
+        assert derived.gradient == W.grad[index]
+        name = f"∂loss/∂W[{index[0]}, {index[1]}]"
+        lines = derived.text.splitlines()
+        assert lines[0].startswith(f"{name} = ∂loss/")
+        assert lines[0].count(f"/∂W[{index[0]}, {index[1]}]") == 4  # loss, and three wires that come from W
+        assert f" = {number(W.grad[index])}" in derived.text
+        assert f"{{W}}_{{{index[0]}, {index[1]}}}" in derived.latex
+        total = sum(p.contribution for p in viz.explain(loss, W, index=index).paths)
+        assert derived.gradient == pytest.approx(total, rel=1e-12)
+    with pytest.raises(OutOfRangeError, match="derive: index=5"):
+        viz.derive(loss, W, index=5)
+    with pytest.raises(ShapeError, match=r"derive: index=0.*picks one entry"):
+        viz.derive(loss, W, index=0)
+
+
+def test_names_in_a_model():
+    model = nn.MLP([2, 3, 1], rng=np.random.default_rng(0))
+    loss = model(np.ones((4, 2))).mean()
+    weight = model.layers[0].weight
+    found = viz.explain(loss, weight, index=(0, 1), model=model)
+    assert found.text.startswith("∂loss/∂layers.0.weight[0, 1] = ")
+    assert "linear(v2, layers.2.weight, layers.2.bias)" in found.text
+    assert "∂v3/∂layers.0.weight: g ↦" in viz.derive(loss, weight, model=model).text
+    assert r"\mathrm{layers.0.weight}" in viz.derive(loss, weight, model=model).latex
+    assert viz.explain(loss, weight).text.startswith("∂loss/∂weight = ")
+    for function in (viz.explain, viz.derive):
+        with pytest.raises(DtypeError, match=f"{function.__name__}: model=3 is a int, not an nn.Module"):
+            function(loss, weight, model=3)
+
+
+def test_the_parameters_of_gates_are_shown():
+    x = Value(np.arange(6.0).reshape(2, 3) / 5.0, label="x")
+    loss = mg.softmax(x, axis=0)[:, 1:].sum(1, keepdims=True).max()
+    found = viz.explain(loss, x)
+    assert "x →[softmax axis=0]→ v1 →[[:, 1:]]→ v2 →[Σ axis=1, keepdims=True]→ v3 →[max]→ loss" in found.text
+    assert "v1 = softmax(x, axis=0) = array (2, 3)\n" in found.text
+    assert "v2 = v1[:, 1:] = array (2, 2)\n" in found.text
+    assert "v3 = sum(v2, axis=1, keepdims=True) = array (2, 1)\n" in found.text
+    assert "(axis = 1; keepdims = True; " in viz.derive(loss, x).text
+    leaky = mg.leaky_relu(Value(-2.0, label="x"), negative_slope=0.25)
+    assert "x →[leaky_relu negative_slope=0.25: 0.25]→ loss" in viz.explain(leaky, leaky.inputs[0]).text
+    assert viz.derive(leaky, leaky.inputs[0]).text == "∂loss/∂x = negative_slope = 0.25"
 
 
 def test_several_outputs_and_modules():
@@ -335,6 +407,115 @@ def test_diagnoses():
     assert viz.explain(x * 2.0, x).diagnosis == ()
 
 
+# ------------------------------------------------------------------------------------------------ diagnoses of networks
+def network(activation=nn.ReLU, rows=6):
+    rng = np.random.default_rng(0)
+    model = nn.MLP([4, 5, 3], activation=activation, rng=rng)
+    X, y = rng.normal(size=(rows, 4)), rng.integers(0, 3, rows)
+    return model, lambda: nn.CrossEntropyLoss()(model(X), y)
+
+
+def kinds(found):
+    return {finding.split(":")[0] for finding in found.diagnosis}
+
+
+def test_a_dead_unit_of_a_network():
+    model, loss = network(rows=40)
+    weight, bias = model.layers[0].weight, model.layers[0].bias
+    healthy = viz.explain(loss(), weight, model=model)
+    assert "dead ReLU" not in kinds(healthy)
+    bias.data = np.array([0.0, -100.0, 0.0, -100.0, 0.0])
+    found = viz.explain(loss(), weight, model=model)
+    assert "units 1, 3 of 5 let nothing pass for any of 40 rows" in found.text
+    assert "dead ReLU" in kinds(found)
+    assert not found.gradient[[1, 3]].any()
+    assert np.abs(found.gradient[[0, 2, 4]]).min() > 0
+    bias.data = np.full(5, -100.0)
+    assert "units 0, 1, 2, 3, … of 5 let nothing pass" in viz.explain(loss(), weight).text
+    x = Value([1.0, -1.0, -2.0], label="x")
+    found = viz.explain(x.relu().sum(), x)
+    assert found.diagnosis == (
+        "closed ReLU: v1 = relu(x) = [1, 0, 0]: relu is flat for 2 of 3 numbers, nothing passes there.",
+    )
+
+
+def test_saturated_units_of_a_network():
+    model, loss = network(nn.Tanh)
+    weight = model.layers[0].weight
+    assert viz.explain(loss(), weight, model=model).diagnosis == ()
+    weight.data = weight.data * 30.0
+    root = loss()
+    found = viz.explain(root, weight, model=model)
+    tanh = next(v for v in found.paths[0].steps if v[0].gate.name == "tanh")[0]
+    flat = int((1.0 - tanh.data**2 < 0.02).sum())
+    assert flat > 10
+    assert f"tanh is nearly flat, for {flat} of 30 numbers" in found.text
+    assert kinds(found) == {"saturated"}
+
+
+def test_cancelling_paths_of_a_network_with_two_branches():
+    model, _ = network(nn.Tanh)
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(6, 4))
+    near, far = X + 0.01, rng.normal(size=(6, 4))
+    weight = model.layers[0].weight
+
+    def difference(other):
+        return (model(X) - model(other)).sum()
+
+    found = viz.explain(difference(near), weight, model=model)
+    assert found.count == 2
+    assert kinds(found) == {"cancelling paths"}
+    sizes = sum(float(np.linalg.norm(p.contribution)) for p in found.paths)
+    left = float(np.linalg.norm(found.gradient))
+    assert f"{number(sizes)} flows in all, {number(left)} is left" in found.text
+    assert left < 0.1 * sizes
+    assert kinds(viz.explain(difference(far), weight)) == set()
+
+
+def test_an_unused_part_of_a_network():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.head = nn.Linear(2, 1), nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.used(x)
+
+    model = Net()
+    loss = model(np.ones((3, 2))).mean()
+    found = viz.explain(loss, model.head.weight, model=model)
+    assert found.gradient is None
+    assert found.text.startswith("∂loss/∂head.weight: there is none.\nunused: no path leads from head.weight to loss.")
+    assert viz.explain(loss, model.used.weight, model=model).gradient.tolist() == [[1.0, 1.0]]
+
+
+def test_where_a_gradient_becomes_zero():
+    model, loss = network(nn.Tanh)
+    model.layers[2].weight.data = np.zeros((3, 5))
+    found = viz.explain(loss(), model.layers[0].weight, model=model)
+    assert not found.gradient.any()
+    assert found.diagnosis == (
+        "0 from here on: v3 = linear(v2, layers.2.weight, layers.2.bias) = array (6, 3) sends it to v2.",
+    )
+
+
+def test_findings_are_of_the_paths_only():
+    """The other factor of a product, the other input of a maximum: what is closed there doesn't matter for x."""
+    x, w = Value(0.0, label="x"), Value(3.0, label="w")
+    assert viz.explain(x * w, x).diagnosis == ()
+    assert viz.explain(mg.maximum(x, w), w).diagnosis == ()
+    assert viz.explain(x + (w - 5.0).relu(), x).diagnosis == ()
+
+
+def test_a_value_that_was_frozen_when_it_was_used():
+    x, w = Value(2.0, label="x", requires_grad=False), Value(3.0, label="w")
+    loss = x * w
+    x.requires_grad = True
+    finding(loss, x, "not recorded")
+    assert "when loss was computed, x required no gradient" in viz.explain(loss, x).text
+
+
 def test_why_there_is_no_path():
     x, y = Value([1.0, 2.0], label="x"), Value([3.0, 4.0], label="y")
     loss = (y * y).sum()
@@ -357,6 +538,7 @@ def test_the_value_itself():
     x = Value(2.0, label="x")
     assert viz.explain(x, x).gradient == 1.0
     assert viz.derive(x, x).gradient == 1.0
+    assert viz.derive(x, x).text == "∂x/∂x = 1"
 
 
 def test_errors():

@@ -40,7 +40,7 @@ def side_by_side(program: Program) -> Program:
 def together(program: Program, flat: Any) -> Program:
     """The program with calls on the whole of `flat`."""
     read = {line.args[0]: line for line in program.inputs}
-    params = [read.get(("leaf", p, 0)) for p in flat.params]
+    params = [read.get(("leaf", p)) for p in flat.params]
     if len(params) < 2 or None in params:
         return program
     whole = Line(None, (("flat", flat),), {}, flat.data, "input")

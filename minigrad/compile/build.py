@@ -167,7 +167,17 @@ class Build:
 
 
 def decided_first(lines: list[Line]) -> list[Line]:
-    """Effects wait until the last decision has been made: a call that has to be recorded anew has done nothing yet."""
+    """Effects wait until the last decision has been made: a call that has to be recorded anew has done nothing yet.
+
+    Decisions that come after an optimiser's step depend on nothing that it changes, and are made before it.
+    """
+    start = min([i for i, line in enumerate(lines) if line.kind in ("grad", "clip", "step")], default=len(lines))
+    early: set[Line] = set()
+    for line in reversed(lines[start:]):
+        if line.kind == "guard" or line in early:
+            early.update([line, *line.inputs])
+    moved = [line for line in lines[start:] if line in early]
+    lines = [*lines[:start], *moved, *[line for line in lines[start:] if line not in early]]
     last = max([i for i, line in enumerate(lines) if line.kind == "guard"], default=-1)
     waiting = [line for line in lines[: last + 1] if line.kind == "effect"]
     return [*[line for line in lines[: last + 1] if line.kind != "effect"], *waiting, *lines[last + 1 :]]

@@ -41,6 +41,7 @@ class Compiled:
         self.gate = gate_of(self.name, f)
         self.entries: dict[Any, list[Entry]] = {}
         self.count = 0  # of recordings
+        self.age: dict[Value, float] = {}  # in which order scalar leaves were made
         self.uncompiled: set[Any] = set()  # kinds of arguments for which `f` couldn't be recorded
         self.latest: Entry | None = None  # if plain arrays are all that it takes,
         self.latest_key: Any = None  # its key, which need not be made again, and all entries of that kind
@@ -76,7 +77,9 @@ class Compiled:
                         continue
                     except Exception as error:
                         if entry.emitted.changed_something(error):
-                            raise entry.emitted.located(error) from error
+                            if (located := entry.emitted.located(error)) is error:
+                                raise
+                            raise located from error
                         break  # the function itself has the answer, or says what is wrong
                     finally:
                         entry.give_back(given)
@@ -114,7 +117,7 @@ class Compiled:
                 )
             self.count += 1
             return self._eagerly(args, kwargs)
-        recorder, wires = Recorder(), dict[Value, int]()
+        recorder, wires = Recorder(self.age), dict[Value, int]()
         recorder.gradients = bool(recording.get())
 
         def wired(x: Any, name: str) -> Any:
@@ -296,7 +299,7 @@ def names_of(f: Any, args: Any, kwargs: Any) -> list[str]:
             names.append(name)
 
     for i, x in enumerate(args):
-        walk(x, positional[i] if i < len(positional) else f"{rest}_{i}" if args[1:] or positional else rest)
+        walk(x, positional[i] if i < len(positional) else f"{rest}_{i - len(positional)}")
     walk(kwargs, "")
     return names
 

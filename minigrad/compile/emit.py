@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from math import prod
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ class Emitted:
         """The error with the gate and the user's line behind the statement that raised it."""
         i = self.place(error)
         line, statement = self.lines[i], self.statements[i + 1].strip()
+        if line is not None and line.kind not in ("call", "view"):
+            return error  # of an optimiser, a schedule, a layer's action: it says itself what is wrong
         name = getattr(line.call, "__name__", "the program") if line is not None else "the program"
         where = f"recorded in {line.comment}" if line is not None and line.comment else "recorded"
         text = f"{name}: {error} (in {statement!r}, {where}). Gradients and steps from before it in this call stand."
@@ -92,6 +95,7 @@ class Emitter:
         self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
         self.fixed: set[Line] = set()  # lines whose array is the same object on every call
         self.settled: set[Line] = set()  # gradients that are computed in their place in an optimiser's flat array
+        self.adopted: set[Any] = set()  # arrays of optimisers that the parameters are read from
         self.memory: dict[int, str] = {}
         # a scalar beside float32 arrays must be a Python float, which upcasts nothing
         narrow = [line for line in program if line.dtype == np.float32]
@@ -134,12 +138,28 @@ class Emitter:
                 arguments.append((source, w.name(line)))
             elif kind == "flat":
                 self.body.append(f"{w.name(line)} = {w.bind(source.numbers, 'all_parameters')}()")
-            elif source in vectors or kind == "vector":
-                many, slot = w.bind(vectors[source], "parameters"), "_grad" if kind == "grad" else "_raw"
-                self.body.append(f"{w.name(line)} = np.array([leaf.{slot} for leaf in {many}])")
+            elif kind == "vector":
+                self.vector(line, vectors[source])
+            elif source in vectors:
+                many = w.bind(vectors[source], "leaves")
+                self.body.append(f"{w.name(line)} = np.array([leaf._grad for leaf in {many}])")
             else:
                 self.body.append(f"{w.name(line)} = {self.owner(source)}.{'_grad' if kind == 'grad' else '_raw'}")
         return [name for _, name in sorted(arguments)]
+
+    def vector(self, line: Line, leaves: list[Any]) -> None:
+        """The numbers of scalar leaves in one array: an optimiser's, if it has just these; it sees to new ones."""
+        w = self.w
+        self.fixed.add(line)
+        optimizers = [line.call for line in self.program if line.kind == "step"]
+        for flat in [flat for optimizer in optimizers for flats in optimizer.flats for flat in flats]:
+            if flat.scalars and same(flat.params, leaves):
+                self.body.append(f"{w.bind(flat.adopt, 'read_parameters')}()")
+                w.names[line] = w.bind(flat.data, "parameters")
+                self.adopted.add(flat)
+                return
+        w.setup.append(f"{w.name(line)} = np.empty({len(leaves)})")
+        self.body.append(f"{w.name(line)}[:] = [leaf._raw for leaf in {w.bind(leaves, 'leaves')}]")
 
     def owner(self, leaf: Any) -> str:
         """The name of a leaf itself, not of its numbers."""
@@ -220,7 +240,8 @@ class Emitter:
                 self.body.append(f"np.copyto({self.homes[p]}, {self.w.text(x)})")
 
     def returned(self, x: Any) -> str:
-        shared = isinstance(x, Line) and isinstance(x.value, np.ndarray) and x not in self.fresh
+        array = isinstance(x.value if isinstance(x, Line) else x, np.ndarray)
+        shared = array and not (isinstance(x, Line) and x in self.fresh)
         return f"{self.w.text(x)}.copy()" if shared else self.w.text(x)
 
     # -------------------------------------------------------------------------------------------- gradients and steps
@@ -230,20 +251,23 @@ class Emitter:
         Only where every parameter of the optimiser has a gradient on every call.
         """
         homes: dict[Any, Any] = {}
-        reached: set[Any] = set()
+        vectors, reached = self.program.vectors, set[Any]()  # leaves, and arrays of them
         for line in self.program:
             if line.kind == "grad":
-                of = set(self.program.vectors.get(line.call, [line.call]))
-                reached = reached - of if line.args[0] is None else reached | of
+                of = {line.call, *vectors.get(line.call, ())}
+                reached -= of | {v for v, leaves in vectors.items() if not of.isdisjoint(leaves)}
+                reached |= set() if line.args[0] is None else {line.call}
             elif line.kind == "clip":
                 reached = set()  # the gradients are no longer what the program has computed
             elif line.kind == "step":
                 flats = [flat for flats in line.call.flats for flat in flats]
-                if all([p in reached and p not in homes for flat in flats for p in flat.params]):
+                parts = {flat: [v for v in vectors if v in reached and same(vectors[v], flat.params)] for flat in flats}
+                known = all([parts[flat] or reached.issuperset(flat.params) for flat in flats])
+                if known and not any([p in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
                         homes[flat] = name = self.w.bind(g, "gradients")
-                        homes |= {v: name for v, leaves in self.program.vectors.items() if leaves == flat.params}
+                        homes |= dict.fromkeys(parts[flat], name)
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
                 reached = set()
@@ -253,7 +277,7 @@ class Emitter:
         """Statements that make a result the `.grad` of a leaf."""
         w, leaf, source = self.w, line.call, line.args[0]
         if leaf in self.program.vectors:
-            many, home = w.bind(self.program.vectors[leaf], "parameters"), self.homes.get(leaf)
+            many, home = w.bind(self.program.vectors[leaf], "leaves"), self.homes.get(leaf)
             there = self.grads.get(source) is leaf and source in self.settled
             stored = [f"np.copyto({home}, {w.text(source)})"] if home and not there else []
             return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf._grad = slope"]
@@ -277,7 +301,13 @@ class Emitter:
     def step(self, line: Line) -> str:
         optimizer, gradients = line.call, self.homes.get(line)
         self.w.namespace[name := self.w.unique("optimizer_step")] = optimizer.replay if gradients else optimizer.step
-        return f"{name}([{', '.join([self.w.bind(g, 'gradients') for g in gradients])}])" if gradients else f"{name}()"
+        adopted = ", adopted=True" * all([flat in self.adopted for flats in optimizer.flats for flat in flats])
+        given = [self.w.bind(g, "gradients") for g in gradients or ()]
+        return f"{name}([{', '.join(given)}]{adopted})" if gradients else f"{name}()"
+
+
+def same(a: list[Any], b: list[Any]) -> bool:
+    return len(a) == len(b) and all(map(is_, a, b))
 
 
 def merge_names_of_sums(program: Program) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,6 @@ from .report import Stage
 
 __all__ = ["Entry", "Unrecorded", "as_argument", "gate_of", "key_of", "rebound", "stand_ins", "wrap"]
 
-NEEDS = attrgetter("_requires_grad")
-
 
 class Unrecorded(Exception):
     """Arguments that no recording is made for."""
@@ -30,17 +28,14 @@ def stand_ins(recorder: Recorder, given: list[Value], earlier: list[Entry]) -> d
     """For the `Value`s among the arguments others in their place, if the function may be called with any.
 
     Parameters among the arguments are recorded as themselves at first.  When the function is then called with others,
-    and is seen to use neither them nor the first ones in another way, nor to let an optimiser change them, any will do.
+    and is seen to use neither them nor the first ones in another way, nor to make an optimiser's step, any will do.
     """
     here = set(given)
     touched = {x for x in recorder.leaves if recorder.captured(x)}
     others = {x for entry in earlier for x in entry.given} - here
     elsewhere = {x for entry in earlier for x in entry.touched - {*entry.given}}
-    stepped = {
-        p for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None
-        for group in e.optimizer.param_groups for p in group["params"]
-    }  # fmt: skip
-    if not others or others & touched or here & (elsewhere | stepped):
+    steps = any([isinstance(e, Effect) and e.optimizer is not None for e in recorder.events])
+    if not others or others & touched or here & elsewhere or steps:
         return {}
     return {x: Value(x._raw, x.label) for x in given}
 
@@ -76,7 +71,7 @@ class Entry:
         self.structure = tree_map(lambda x: None, out)
         self.kinds: list[Any] = [None] * 99
         self.modes = list(recorder.modes.items())
-        self.scalars = [(leaves, v.requires_grad) for v, leaves in recorder.vectors.items()]
+        self.scalars = [(leaves, [v.requires_grad] * len(leaves)) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, recorder.with_grad
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
         self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
@@ -127,7 +122,7 @@ class Entry:
                     return False
                 self.known = [leaf._raw for leaf in self.leaves]
         for leaves, needs in self.scalars:
-            if any(map(NEEDS, leaves)) is not needs or all(map(NEEDS, leaves)) is not needs:
+            if [leaf._requires_grad for leaf in leaves] != needs:
                 return False
         for module, training in self.modes:
             if module.training is not training:

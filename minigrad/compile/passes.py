@@ -95,6 +95,7 @@ def uniform_constants(program: Program) -> Program:
             and line.call.signature is None
             and line.kind == "call"
             and len(line.args) == 2
+            and getattr(np, line.call.__name__, None) is line.call  # SciPy's take Python's numbers for float64
         ):
             for i, x in enumerate(line.args):
                 other = line.args[1 - i]
@@ -281,7 +282,7 @@ def sums_in_place(program: Program) -> Program:
                 for x in parts
                 if isinstance(x, Line) and x.call is put_plain and uses[x] == 1 and x.shape == line.shape
             ]
-            others = [x for x in parts if x not in places]
+            others = [x for x in parts if not any([x is place for place in places])]
             if len(places) > 1 and all([fits(x, line) for x in parts]):
                 if not others:
                     base = Line(np.zeros, (line.shape, line.dtype), {}, np.zeros_like(line.value), "call")

@@ -26,7 +26,7 @@ from ..debug import users_line
 from ..errors import CompileError
 from ..gates import REGISTRY
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tick, upstream_of
+from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, tick, upstream_of
 from .vectorise import getitem, vectorise
 
 __all__ = ["AskedByUs", "Effect", "Gradient", "Guard", "Recorder", "Wire", "recorder"]
@@ -212,8 +212,9 @@ class Recorder:
 
     calls = True  # gates ask us first: see `Gate.__call__`
 
-    def __init__(self) -> None:
+    def __init__(self, age: dict[Value, float] | None = None) -> None:
         self.gradients = True  # False under no_grad()
+        self.age = {} if age is None else age  # when scalar leaves were made; a step makes their numbers equal
         self.start = tick()
         self.early = tick()  # the number of what is read from before: older than all that uses it
         self.events: list[Guard | Gradient | Effect] = []
@@ -358,7 +359,10 @@ class Recorder:
         node.__class__ = Wire
         if self.uses(given_to(node)[0]):
             self.rewire(node)
-        if node._saved is not None:
+        if node._saved is None:  # the short way looks at single numbers only, not at no_grad() inside of us
+            slopes = node._da if type(node._da) is tuple else (node._da, node._db)
+            node._requires_grad = self.gradients and any([d is not None for d in slopes])
+        else:
             self.lines[node] = os.path.basename(users_line())
 
     def uses(self, inputs: tuple[Any, ...]) -> bool:
@@ -438,13 +442,30 @@ class Recorder:
 
     # ----------------------------------------------------------------------------------------- decisions and gradients
     def decided(self, wire: Wire, answer: bool) -> None:
-        if any([isinstance(event, Effect) and event.learns for event in self.events]):
+        if not self.known_before_steps(wire):
             raise CompileError(
                 f"a decision after the optimiser's step: {describe_wire(wire)} is compared when the parameters have "
                 "changed already, and a call that falls out differently couldn't be taken back. Decide before the "
                 f"step, or outside of the compiled function. In {users_line()}"
             )
         self.events.append(Guard(tick(), wire, answer))
+
+    def known_before_steps(self, wire: Value) -> bool:
+        """Whether nothing that the first optimiser's step (or clipping) changes has a part in it."""
+        first = min([e.at for e in self.events if isinstance(e, Effect) and e.learns], default=float("inf"))
+        stack, seen = [wire], {wire}
+        while stack:
+            x = stack.pop()
+            if x.gate is None and (self.captured(x) or x in self.vectors):
+                return False
+            if x.gate is None or x._number < first:
+                continue
+            if x.gate in (read, drawn):
+                return False
+            behind = tree_leaves(list(x._saved) if x._saved is not None else list(x.inputs))
+            stack += [v for v in behind if isinstance(v, Value) and v not in seen]
+            seen.update(stack)
+        return True
 
     def backward(self, root: Value, gradient: Any) -> None:
         """`root.backward(gradient)`: the pass runs on wires, and so is recorded like the gates before it."""
@@ -455,15 +476,15 @@ class Recorder:
                 array, i = self.places[root]
                 root = getitem(array, i) if array.shape else array
         self.roots.append(root)
-        found = pull(self.read(root), upstream)
-        for value in found:
+        root = self.read(root)
+        for value in tape(root)[0]:
             if value.gate is not None and value._number < self.start:
                 raise CompileError(
                     f"backward() reached {describe(value)}, which {value.gate.name} has made before the call: "
                     "mg.compile knows what happens inside of the function only. Compute it there, or pass it as "
                     f".detach(). In {users_line()}"
                 )
-        for value, g in found.items():
+        for value, g in pull(root, upstream).items():
             if value in self.vectors:
                 self.reached_many(value, g)
             elif value.gate is None and self.captured(value):

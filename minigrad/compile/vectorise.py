@@ -9,6 +9,7 @@ the array is a matrix product.  The arrays are `Value`s made by gates, so their 
 from __future__ import annotations
 
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["vectorise"]
 WORTH_IT = 60  # how many numbers an array must stand for, on average
 Ref = tuple[int, int]  # a number's place: which array, and where in it (as if flat)
 SUMS = ("add", "subtract", "negative")
+PARTS = (*SUMS, "multiply")
 
 getitem, reshape, transpose = REGISTRY["getitem"], REGISTRY["reshape"], REGISTRY["transpose"]
 concatenate, broadcast_to, matmul, multiply = (
@@ -45,30 +47,33 @@ def vectorise(root: Value, recorder: Any) -> dict[Value, tuple[Value, int]] | No
 
     None where too little repeats itself.
     """
-    nodes = scalars_behind(root)
+    fed = scalars_behind(root)
+    nodes = sorted(fed, key=attrgetter("_number"))
     uses: dict[Value, int] = {root: 1}
+    owner: dict[Value, Value] = {}  # the last that uses it
     for node in nodes:
-        for x in node.inputs:
+        for x in fed[node]:
             if isinstance(x, Value):
                 uses[x] = uses.get(x, 0) + 1
-    inside = set(nodes)
-    absorbed = {n for n in nodes if uses[n] == 1 and n is not root and n.gate.name in (*SUMS, "multiply")}  # type: ignore[union-attr]
+                owner[x] = node
     # an absorbed node is part of the one sum that uses it: a product only inside a sum
-    owner = {x: n for n in nodes for x in n.inputs if isinstance(x, Value)}
-    absorbed = {n for n in absorbed if owner[n].gate.name in SUMS}  # type: ignore[union-attr]
+    absorbed = {
+        n for n in nodes
+        if uses[n] == 1 and n is not root and n.gate.name in PARTS and owner[n].gate.name in SUMS  # type: ignore[union-attr]
+    }  # fmt: skip
     rules: dict[Value, Any] = {}
     level: dict[Any, int] = {}
     groups: dict[Any, list[Value]] = {}
     for node in nodes:
         if node in absorbed:
             continue
-        rule = rules[node] = flattened(node, absorbed) if node.gate.name in (*SUMS, "multiply") else None  # type: ignore[union-attr]
-        operands = [x for _, factors in rule.terms for x in factors] if rule else node.inputs
-        level[node] = 1 + max([level.get(x, 0) for x in operands if isinstance(x, Value) and x in inside], default=0)
+        rule = rules[node] = flattened(node, absorbed, fed) if node.gate.name in PARTS else None  # type: ignore[union-attr]
+        operands = [x for _, factors in rule.terms for x in factors] if rule else fed[node]
+        level[node] = 1 + max([level.get(x, 0) for x in operands if isinstance(x, Value)], default=0)
         groups.setdefault((level[node], rule.kind if rule else node.gate), []).append(node)
         if len(nodes) < WORTH_IT * len(groups):
             return None
-    places = Places(recorder, [x for n in nodes for x in n.inputs if isinstance(x, Value) and x not in inside])
+    places = Places(recorder, [x for n in nodes for x in fed[n] if isinstance(x, Value) and x not in fed])
     for (_, kind), members in sorted(groups.items(), key=lambda item: item[0][0]):
         if isinstance(kind, tuple) and len(members) == 1:
             places.put(members, lone_sum(places, rules[members[0]]))
@@ -79,22 +84,18 @@ def vectorise(root: Value, recorder: Any) -> dict[Value, tuple[Value, int]] | No
     return {node: places.of(node) for node in rules}
 
 
-def scalars_behind(root: Value) -> list[Value]:
-    """The scalar gates behind `root`, oldest first."""
-    seen, stack, nodes = {root}, [root], []
+def scalars_behind(root: Value) -> dict[Value, tuple[Any, ...]]:
+    """The scalar gates behind `root`, each with its inputs."""
+    stack, fed = [root], {}
     while stack:
         node = stack.pop()
-        if node.gate is None or node._saved is not None:
-            continue  # a leaf, or something that came out of arrays
-        nodes.append(node)
-        for x in node.inputs:
-            if isinstance(x, Value) and x not in seen:
-                seen.add(x)
-                stack.append(x)
-    return sorted(nodes, key=lambda node: node._number)
+        if node not in fed and node.gate is not None and node._saved is None:  # no leaf, and not made from arrays
+            fed[node] = inputs = node.inputs
+            stack += [x for x in inputs if isinstance(x, Value)]
+    return fed
 
 
-def flattened(node: Value, absorbed: set[Value]) -> Sum:
+def flattened(node: Value, absorbed: set[Value], fed: dict[Value, tuple[Any, ...]]) -> Sum:
     terms = []
     stack = [(1.0, node)]
     while stack:
@@ -102,11 +103,11 @@ def flattened(node: Value, absorbed: set[Value]) -> Sum:
         if x is not node and x not in absorbed:
             terms.append((sign, (x,)))
         elif x.gate.name == "multiply":  # type: ignore[union-attr]
-            terms.append((sign, tuple(x.inputs)))
+            terms.append((sign, fed[x]))
         elif x.gate.name == "negative":  # type: ignore[union-attr]
-            stack.append((-sign, x.inputs[0]))
+            stack.append((-sign, fed[x][0]))
         else:
-            a, b = x.inputs
+            a, b = fed[x]
             stack.append((-sign if x.gate.name == "subtract" else sign, b))  # type: ignore[union-attr]
             stack.append((sign, a))
     return Sum(terms)
@@ -137,7 +138,7 @@ class Places:
                 self.refs[x] = self.new(reshape(x, shape=(1,))), 0
         for some in leaves.values():
             if some:
-                some.sort(key=lambda x: x._number)
+                some.sort(key=lambda x: recorder.age.setdefault(x, x._number))
                 place = self.new(recorder.vector(some))
                 self.refs |= {x: (place, i) for i, x in enumerate(some)}
 
@@ -266,7 +267,8 @@ def sums_of_products(places: Places, members: list[Value], sums: list[Sum]) -> N
             a, b = signed(places.gather(left[rows]), signs[:p]), places.gather(right[columns])
             out = matmul(a, transpose(b))
         else:
-            out = total(signed(places.gather(left), signs[:p]) * places.gather(right), axis=1, keepdims=True)
+            out = signed(places.gather(left), signs[:p]) * places.gather(right)
+            out = total(out, axis=1, keepdims=True) if p > 1 else out
     refs = singles[order].reshape(*grid, -1, 2)
     if refs.shape[2] > 1:
         rest = total(signed(places.gather(refs), signs[p:]), axis=-1)

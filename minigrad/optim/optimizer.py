@@ -21,7 +21,7 @@ from ..value import Value, changed_in_place, is_recorder, recording, tick
 __all__ = ["Group", "Optimizer", "Slots", "average", "average_of_squares"]
 
 BLOCK = 65536
-RAW, SAVED, GRAD = (attrgetter(name) for name in ("_raw", "_saved", "_grad"))
+SAVED, GRAD = attrgetter("_saved"), attrgetter("_grad")
 FLAGS = ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay")  # settings that are True or False
 # What PyTorch keeps in a group besides: how a step is executed, names, what its schedules remember.  No number depends
 # on it, so `load_state_dict` leaves it out.
@@ -85,7 +85,7 @@ class Flat:
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
-        if all(map(is_, map(RAW, self.params), self.known)):  # as nearly always
+        if all(map(is_, [p._raw for p in self.params], self.known)):  # as nearly always
             return
         assigned = [(i, p) for i, p in enumerate(self.params) if p._raw is not self.known[i]]
         for i, p in assigned:
@@ -123,10 +123,8 @@ class Flat:
 
     def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
         """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
-        if (whole or not self.lacks_gradients()) and self.steps.count(self.steps[0]) == len(
-            self.steps
-        ):  # as nearly always
-            t = self.steps[0] + 1
+        t = self.steps[0] + 1
+        if (whole or not self.lacks_gradients()) and self.steps.count(t - 1) == len(self.steps):  # as nearly always
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
         steps = [0 if p._grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
@@ -261,12 +259,16 @@ class Optimizer:
             self.advance()
         return loss
 
-    def replay(self, grads: list[np.ndarray]) -> None:
-        """A step of a compiled program: the gradients lie in flat arrays already, one for each `Flat`."""
+    def replay(self, grads: list[np.ndarray], adopted: bool = False) -> None:
+        """A step of a compiled program: the gradients lie in flat arrays already, one for each `Flat`.
+
+        `adopted` if the program has read the parameters from our buffers.
+        """
         self.check_groups()
-        for flats in self.flats:
-            for flat in flats:
-                flat.adopt()
+        if not adopted:
+            for flats in self.flats:
+                for flat in flats:
+                    flat.adopt()
         self.advance(grads)
 
     def advance(self, grads: list[np.ndarray] | None = None) -> None:

@@ -32,7 +32,7 @@ class Node:
     module: str | None = None  # the path of the module that it belongs to: "layers.0"; "" is the model itself
     cut: bool = False  # the graph goes on behind it, but is not in this circuit
     marks: tuple[str, ...] = ()  # what to know before believing the gradient: see `marks_of`
-    inside: tuple[str, ...] = ()  # of a gate that stands for a whole module: what is in it
+    inside: tuple[str, ...] = ()  # of a gate that stands for a whole module, or for a row of equal parts: what is in it
     box: str | None = None  # of a further output of such a module: the value whose gate made it, too
 
 

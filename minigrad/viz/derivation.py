@@ -11,13 +11,16 @@ from ..convert import shape_of
 from ..value import Value, sent, upstream_of
 from .diagnosis import no_path
 from .explanation import check_index, entry_of, how_many, recipes, shown
-from .formula import escaped, latex_name, latex_number, rule_of, write
+from .formula import Rule, escaped, latex_name, latex_number, rule_of, write
 from .names import Names, number, spelled
 from .paths import Path, check_ends, survey
 
 __all__ = ["Derivation", "derive"]
 
 LENGTH = 30  # gates: a longer path is cut in the middle
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+WIRES = "|₁, |₂, …: on the first, the second, … of several wires from the same value."
+SENDS = "g ↦ …: what the gate sends back for the gradient g that arrives."
 
 
 @dataclass(repr=False)
@@ -78,6 +81,9 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
         out.add(f"{left} = 0: {why}", rf"{tex} &= 0 \quad\text{{{escaped(why)}}}")
         return out.finish()
     out.gradient = found.gradient
+    if loss is x:
+        out.add(f"{left} = 1", f"{tex} &= 1")
+        return out.finish()
     chains = [line.chain(path) for path in found.paths]
     missing = found.count - len(found.paths)
     more, tex_more = (f" + … ({how_many(missing)} more paths)", r" + \cdots") if missing > 0 else ("", "")
@@ -90,20 +96,27 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
         for v, wire in cut(path.steps):
             if (v, wire) not in written:
                 written.add((v, wire))
-                out.add(*line.gate(path, v, wire))
-    pad, tex_pad = (left + " ", tex + " ") if one_step else (" " * (len(left) + 1), "")
+                text, latex = line.gate(path, v, wire)
+                out.add(text if one_step else f"  {text}", latex)
+    lead, tex_lead, text = f"{left} ", f"{tex} ", ""  # of the first of the lines with results
     if not one_step and all([not shape_of(p.contribution) and factors(p) is not None for p in found.paths]):
         products = [factors(p) or [] for p in found.paths]
         text = " + ".join([" · ".join([signed(number(d)) for d in p]) or "1" for p in products])
         latex = " + ".join([r" \cdot ".join([signed(latex_number(number(d))) for d in p]) or "1" for p in products])
-        out.add(f"{left} = {text}{more}", f"{tex} &= {latex}{tex_more}")
+        out.add(f"{lead}= {text}{more}", f"{tex_lead}&= {latex}{tex_more}")
+        lead, tex_lead = " " * len(lead), ""
     if found.count > 1:
         parts = [shown(p.contribution) for p in found.paths]
-        text, latex = " + ".join(map(signed, parts)), " + ".join([signed(latex_number(p)) for p in parts])
-        out.add(f"{pad}= {text}{more}", f"&= {latex}{tex_more}")
-    out.add(f"{pad}= {shown(found.gradient)}", f"{tex_pad}&= {latex_number(shown(found.gradient))}")
+        total, latex = " + ".join(map(signed, parts)), " + ".join([signed(latex_number(p)) for p in parts])
+        if total != text:  # which it is if each path is one gate
+            out.add(f"{lead}= {total}{more}", f"{tex_lead}&= {latex}{tex_more}")
+            lead, tex_lead = " " * len(lead), ""
+    if not (one_step and factors(found.paths[0])):
+        out.add(f"{lead}= {shown(found.gradient)}", f"{tex_lead}&= {latex_number(shown(found.gradient))}")
     for recipe in recipes(names, [v for v in found.gates if v is not loss]):
         out.add(recipe, "")
+    for remark in line.remarks:
+        out.add(remark, "")
     return out.finish()
 
 
@@ -112,18 +125,25 @@ class Writer:
 
     def __init__(self, names: Names, x: Value, index: Any) -> None:
         self.names, self.x, self.index = names, x, index
+        self.said: set[str] = set()  # of the functions in statements
+        self.remarks: dict[str, None] = {}  # on the notation
 
-    def slope(self, v: Value, source: Value) -> tuple[str, str]:
-        """∂v/∂source; of the array x, perhaps an entry."""
+    def slope(self, v: Value, source: Value, wire: int | None = None) -> tuple[str, str]:
+        """∂v/∂source; of the array x, perhaps an entry; on one of several wires from the same value, its number."""
         above, below = self.names(v), self.names(source)
-        tex, entry = latex_name(below), entry_of(self.index) if source is self.x else ""
+        tex, entry, one = latex_name(below), entry_of(self.index) if source is self.x else "", ""
         if entry:
             tex = f"{{{tex}}}_{{{entry[1:-1]}}}"
-        return f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
+        text, tex = f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
+        if wire is not None and len([x for x in v.inputs if x is source]) > 1:
+            one = str(1 + len([x for x in v.inputs[:wire] if x is source]))
+            self.remarks[WIRES] = None
+            text, tex = f"{text}|{one.translate(SUBSCRIPTS)}", f"{tex}|_{{{one}}}"
+        return text, tex
 
     def chain(self, path: Path) -> tuple[str, str]:
         """∂f/∂q · ∂q/∂x"""
-        slopes = [self.slope(v, v.inputs[wire]) for v, wire in cut(path.steps)]
+        slopes = [self.slope(v, v.inputs[wire], wire) for v, wire in cut(path.steps)]
         if len(path.steps) > LENGTH:
             slopes.insert(LENGTH // 2, ("…", r"\cdots"))
         return " · ".join([s for s, _ in slopes]) or "1", r" \cdot ".join([s for _, s in slopes]) or "1"
@@ -131,7 +151,7 @@ class Writer:
     def gate(self, path: Path, v: Value, wire: int) -> tuple[str, str]:
         """∂q/∂x = its statement = with numbers = the number; for an array, its statement and its size."""
         local, rule = v.local_gradients()[wire], rule_of(v, wire)
-        left, tex = self.slope(v, v.inputs[wire])
+        left, tex = self.slope(v, v.inputs[wire], wire)
         if local is not None and not shape_of(local):
             steps, tex_steps = [number(local)], [latex_number(number(local))]
             if rule is not None:
@@ -141,28 +161,36 @@ class Writer:
                 tex_steps = [write(rule.statement, self.in_latex, rule.known, latex=True),
                              write(rule.statement, lambda x: latex_number(number(x.data)), filled, latex=True),
                              *tex_steps]  # fmt: skip
-            remark = f"   ({rule.notes[0]})" if rule is not None and rule.notes else ""
+            remark = "".join([f"   ({note})" for note in self.note(rule)])
             # what is the same is written once
             return (
-                f"  {left} = {' = '.join(dict.fromkeys(steps))}{remark}",
+                f"{left} = {' = '.join(dict.fromkeys(steps))}{remark}",
                 f"{tex} &= {' = '.join(dict.fromkeys(tex_steps))}",
             )
         size = [shown(self.arriving(path, v, wire))] if len(path.steps) <= LENGTH else []
         if rule is None:
             said = "; ".join(["by the gate's own rule", *size])
-            return f"  {left}: {said}", rf"{tex} &: \text{{{escaped(said)}}}"
+            return f"{left}: {said}", rf"{tex} &: \text{{{escaped(said)}}}"
         used = {node.id for node in ast.walk(rule.statement) if isinstance(node, ast.Name)}
         chosen = [
             f"{name} = {spelled(x, inner=True)}"
             for name, x in rule.settings.items()
             if name in used and x is not None and x is not False and not (isinstance(x, tuple) and not x)
         ]
-        said = "; ".join([*chosen, *size, *rule.notes[:1]])
+        said = "; ".join([*chosen, *size, *self.note(rule)])
         symbols = write(rule.statement, self.names.any, rule.known)
         tex_symbols = write(rule.statement, self.in_latex, rule.known, latex=True)
+        if local is None:
+            self.remarks[SENDS] = None
         sign, tex_sign = (": g ↦", r"&: g \mapsto") if local is None else (" =", "&=")
         remark, tex_remark = (f"   ({said})", rf" \quad \text{{({escaped(said)})}}") if said else ("", "")
-        return f"  {left}{sign} {symbols}{remark}", f"{tex} {tex_sign} {tex_symbols}{tex_remark}"
+        return f"{left}{sign} {symbols}{remark}", f"{tex} {tex_sign} {tex_symbols}{tex_remark}"
+
+    def note(self, rule: Rule | None) -> list[str]:
+        """What a function in a statement says about itself, the first time."""
+        new = [note for note in rule.notes[:1] if note not in self.said] if rule is not None else []
+        self.said.update(new)
+        return new
 
     def arriving(self, path: Path, v: Value, wire: int) -> Any:
         """The gradient that has come along the path as far as the given wire."""

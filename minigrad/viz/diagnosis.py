@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import shape_of
-from ..value import Value
+from ..value import Value, sent, upstream_of
 from .names import Names, number, size_of
 from .paths import Survey
 
@@ -89,7 +89,8 @@ def diagnose(found: Survey, names: Names) -> list[str]:
         all_of_them = list(sentences)
         more = f" And {len(all_of_them) - SHOWN} more." if len(all_of_them) > SHOWN else ""
         findings.append(f"{kind}: {'; '.join(all_of_them[:SHOWN])}.{more}")
-    return findings + sums(found) + lengths(found)
+    findings += sums(found) + lengths(found)
+    return findings or where_it_ends(found, names)
 
 
 def remark(v: Value, i: int, local: Any, names: Names) -> tuple[str, str] | None:
@@ -104,9 +105,18 @@ def remark(v: Value, i: int, local: Any, names: Names) -> tuple[str, str] | None
     if shut.any():
         how = f" for {shut.sum()} of {shut.size} numbers" if slope.ndim else ""
         if gate.name in BENT:
-            at = "" if slope.ndim else f" at {number(v.inputs[i].data)}"
-            kind = "dead ReLU" if gate.name == "relu" else "cut off"
-            return kind, f"{name.recipe(v)}: {gate.name} is flat{at}{how}, nothing passes"
+            closed, dead = ("closed ReLU", "dead ReLU") if gate.name == "relu" else ("cut off", "cut off")
+            if not slope.ndim:
+                return dead, f"{name.recipe(v)}: {gate.name} is flat at {number(v.inputs[i].data)}, nothing passes"
+            units = shut.all(axis=0).nonzero()[0] if slope.ndim == 2 and len(slope) > 1 else ()
+            if len(units):
+                which = ", ".join(map(str, units[:SHOWN])) + ", …" * (len(units) > SHOWN)
+                of = f"unit{'s' * (len(units) > 1)} {which} of {shut.shape[1]}"
+                return (
+                    dead,
+                    f"{name.recipe(v)}: {of} let{'s' * (len(units) == 1)} nothing pass for any of {len(slope)} rows",
+                )
+            return dead if shut.all() else closed, f"{name.recipe(v)}: {gate.name} is flat{how}, nothing passes there"
         if gate.name in CHOOSING:
             return "masked", f"{name.recipe(v)}: {gate.name} chose another input{how}"
         if gate.name in STEPS:
@@ -131,6 +141,19 @@ def sums(found: Survey) -> list[str]:
             up = (found.total + float(found.gradient)) / 2
             text += f" (up {number(up)}, down {number(found.total - up)})"
         return [text + "."]
+    return []
+
+
+def where_it_ends(found: Survey, names: Names) -> list[str]:
+    """For a gradient that is 0, infinite or nan, the gate on the strongest path from which on it is."""
+    size = size_of(found.gradient)
+    if 0.0 < size < math.inf or not found.paths or not found.paths[0].steps:
+        return []
+    g: Any = upstream_of(found.gates[-1], 1.0)
+    for v, wire in found.paths[0].steps:
+        g = sent(v, g)[wire]
+        if not 0.0 < size_of(g) < math.inf:
+            return [f"{number(size_of(g))} from here on: {names.recipe(v)} sends it to {names(v.inputs[wire])}."]
     return []
 
 

@@ -15,10 +15,11 @@ from ..arguments import flag, whole
 from ..errors import DtypeError, MinigradError
 from ..io import atomic_write
 from ..value import Value
-from .circuit import Circuit, trace
+from .circuit import Circuit, nearest, trace
 from .collapse import collapse, depth_of, fold
 from .dot import FONT, SIDES, Style, attributes, write_dot
 from .renderer import BITMAPS, has_renderer, render
+from .repeats import fold_repeats
 from .svg import draw_svg
 from .themes import THEMES
 from .writers import WRITERS, write_page
@@ -135,9 +136,11 @@ def draw(
     out, `heatmaps` the small pictures; `health` shades gates by the size of the gradient that arrives and names dead
     and saturated ones.
 
-    A graph of more than `max_nodes` values and constants is drawn as boxes if `model` is given and that is enough, or
-    else in part, those nearest to `v`; the picture says so.  Raises `DtypeError` for what is not a `Value`, and when it
-    is rendered `MissingExtraError` where no Graphviz program can be found.
+    Of a graph of more than `max_nodes` values and constants the modules of `model` are drawn as boxes, or without a
+    model rows of equal parts (× 12); where that is not enough, the values nearest to `v`.  The picture says so.
+
+    Raises `DtypeError` for what is not a `Value`, and when a picture is made `MissingExtraError` for one that needs a
+    Graphviz program, where none can be found.
 
     >>> x, y = Value(4.0, label="x"), Value(-3.0, label="y")
     >>> f = x * y
@@ -164,19 +167,26 @@ def draw(
 
 
 def view(v: Value, model: Any, depth: int | None, max_nodes: int) -> Circuit:
-    """What is drawn: all of the graph, modules as boxes, or the part nearest to `v`."""
+    """What is drawn: all of the graph, modules or rows of equal parts as boxes, or the part nearest to `v`."""
     if depth is not None:
         depth = whole("draw: depth", depth, least=0)
         if model is None:
             raise MinigradError("draw: depth= draws the modules of a model as boxes: give model=, too.")
-    circuit = trace(v, max_nodes if model is None else max(LARGEST, max_nodes), model)
+    most = max(LARGEST, max_nodes)
+    if model is None and nearest(v, most)[0] is not None:
+        return trace(v, max_nodes)
+    circuit = trace(v, most, model)
+    size = len(circuit.nodes)
     if depth is not None:
         circuit = fold(collapse(circuit, depth))
-    elif model is not None and len(circuit.nodes) > max_nodes:
-        size = len(circuit.nodes)
+    elif size > max_nodes and model is not None:
         for depth in range(depth_of(circuit), -1, -1):
             closed = fold(collapse(circuit, depth))
             if len(closed.nodes) <= max_nodes:
                 said = f"{size:,} values; modules at depth {depth} are drawn as boxes. max_nodes={size} opens them."
                 return replace(closed, note=f"{circuit.note} {said}".strip())
+    elif size > max_nodes:
+        closed = fold_repeats(circuit)
+        if len(closed.nodes) <= max_nodes:
+            return replace(closed, note=f"{size:,} values; rows of equal parts are boxes. max_nodes={size} opens them.")
     return circuit if len(circuit.nodes) <= max_nodes else trace(v, max_nodes, model)

@@ -16,10 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..gates import REGISTRY, exp, log, maximum, minimum, sqrt
+from ..gates.convolution import products
+from ..gates.windows import as_image
 
 __all__ = ["EXPANSIONS", "MOVES", "cells", "estimate"]
 
-MOVES = {"reshape", "broadcast_to", "transpose", "getitem", "put", "concatenate", "stack", "split", "windows"}
+MOVES = {
+    "reshape", "broadcast_to", "transpose", "getitem", "put", "concatenate", "stack", "split", "windows", "columns",
+}  # fmt: skip
 
 
 def cells(shape: tuple[int, ...], entries: Any) -> Any:
@@ -85,6 +89,20 @@ def winner(better: Any) -> Callable[[list[Any]], Any]:
     return fold
 
 
+def largest(columns: Any, count: int, places: Any) -> Any:
+    """The largest of each `count` numbers of a column; of winners that tie, the first passes alone."""
+    parts = columns.reshape(-1, count, columns.shape[1])
+
+    def fold(xs: list[Any]) -> Any:
+        best = max([raw(x) for x in xs])
+        tied = [x for x in xs if raw(x) == best]
+        return tied[0] if len(tied) > 1 else reduce(maximum, xs)
+
+    channels, _, n = parts.shape
+    tops = cells((channels, n), [fold(list(parts[i, :, j])) for i, j in np.ndindex(channels, n)])
+    return as_image(tops, places)
+
+
 def shifted(xs: list[Any]) -> tuple[float, list[Any]]:
     """The largest number, as a constant, and how far the others are below it: nothing overflows."""
     top = max([raw(x) for x in xs])
@@ -133,6 +151,8 @@ def vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) 
 EXPANSIONS: dict[str, Callable[..., Any]] = {  # by gate; None as a result: not with these parameters
     "matmul": lambda a, b: np.matmul(a, b),
     "linear": lambda x, weight, bias: np.matmul(x, weight.T) + bias,
+    "filtered": products,
+    "largest": largest,
     "einsum": lambda subscripts, *xs, optimize=False: np.einsum(str(subscripts.item()), *xs),
     "sum": along(total),
     "mean": along(mean),
@@ -158,6 +178,8 @@ def estimate(gate: str, shapes: list[tuple[int, ...]], out: int) -> int:
         return 0
     if gate in ("matmul", "linear"):
         return 2 * out * (shapes[0] or (1,))[-1]
+    if gate == "filtered":
+        return 2 * out * math.prod(shapes[1][1:])
     if gate == "einsum":
         return 2 * out * max([math.prod(shape) for shape in shapes])
     if REGISTRY[gate].elementwise if gate in REGISTRY else False:

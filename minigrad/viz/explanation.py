@@ -12,7 +12,7 @@ from ..convert import shape_of
 from ..errors import OutOfRangeError, ShapeError
 from ..value import Value
 from .diagnosis import diagnose, no_path
-from .names import Names, given, number, size_of, spelled
+from .names import Names, given, number, settings, size_of, spelled
 from .paths import Path, Survey, check_ends, survey
 
 __all__ = ["Explanation", "explain"]
@@ -161,9 +161,16 @@ def route(path: Path, found: Survey, x: Value, names: Names) -> str:
             continue
         local = v.local_gradients()[wire]
         slope = "" if local is None else f": {number(local)}"
-        symbol = v.gate.symbol if v.gate is not None else ""
-        text += f" →[{' '.join([symbol, given(v)]).strip()}{slope}]→ {names(v)}"
+        text += f" →[{gate_of(v)}{slope}]→ {names(v)}"
     return text
+
+
+def gate_of(v: Value) -> str:
+    """A gate with the parameters that it was given: `Σ axis=0`."""
+    symbol, chosen = v.gate.symbol if v.gate is not None else "", settings(v)
+    if v.gate is not None and v.gate.name in ("getitem", "pick") and chosen:
+        return f"[{spelled(next(iter(chosen.values())))}]"
+    return f"{symbol} {given(v)}".strip()
 
 
 def recipes(names: Names, gates: list[Value]) -> list[str]:

@@ -123,6 +123,8 @@ class Decide(ast.NodeTransformer):
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.Mult) and isinstance(left, ast.Constant) and left.value == 1:
             return right
+        if isinstance(node.op, ast.Mult) and isinstance(right, ast.Constant) and right.value == 1:
+            return left
         return ast.BinOp(left, node.op, right)
 
     def truth(self, node: ast.expr) -> bool | None:
@@ -180,7 +182,8 @@ def write(
         text = rf"\frac{{{put(node.left)}}}{{{put(node.right)}}}"
         return f"({text})" if tight > 2 else text
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return power(put, node.left, node.right, latex)
+        text = power(put, node.left, node.right, latex)
+        return f"({text})" if tight > 2 else text
     if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
         sign, level = BINARY[type(node.op)]
         product_of_matrices = isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.MatMult)
@@ -194,7 +197,7 @@ def write(
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         f = node.func.id
         if f == "power":
-            return power(put, node.args[0], node.args[1], latex)
+            return put(ast.BinOp(node.args[0], ast.Pow(), node.args[1]), tight)
         by_name = [f"{latex_name(str(k.arg)) if latex else k.arg}={put(k.value)}" for k in node.keywords]
         inner = ", ".join([*[put(x) for x in node.args], *by_name])
         return (rf"\{f}" if f in FUNCTIONS else latex_name(f)) + f"({inner})" if latex else f"{f}({inner})"

@@ -8,7 +8,7 @@ import numpy as np
 
 from .themes import mix
 
-__all__ = ["CELL", "heatmap", "pooled", "shades"]
+__all__ = ["CELL", "Cell", "heatmap", "pooled", "shades"]
 
 CELLS = 8  # rows and columns at most
 CELL = 10  # points from one to the next

@@ -16,9 +16,9 @@ import numpy as np
 from .circuit import Circuit, Node, Wire
 from .dot import FONT, SMALL_PRINT, Style, gate_lines, gate_of, gate_style, wire_words
 from .health import ailment, gradient_sizes
-from .heatmap import CELL, shades
+from .heatmap import CELL, Cell, shades
 from .layers import Place, lay_out
-from .themes import Theme
+from .themes import Theme, mix
 from .words import SMALL, gradient_text, shorten, value_text
 
 __all__ = ["draw_svg"]
@@ -111,25 +111,30 @@ def value_box(node: Node, style: Style, level: bool) -> Box:
         for said, rows, color, ink, up in zip((above, below), maps, colors, inks, (-1, 1), strict=True):
             cells = CELL * len(rows[0] if rows else [])
             out += text((left + right - cells) / 2, y + up * high / 2 + 5, said, ink)
-            out += cells_at(right - cells - 2, y + up * high / 2 - CELL * len(rows) / 2, rows, color[1])
+            out += cells_at(right - cells - 2, y + up * high / 2 - CELL * len(rows) / 2, rows, color, theme.paper)
         return out
 
     return width, 2 * high, drawn
 
 
-def cells_at(x: float, y: float, rows: list[list[Any]], negative: str) -> str:
-    """The cells of a heatmap, from their upper left corner."""
-    out = ""
+def cells_at(x: float, y: float, rows: list[list[Cell]], paint: tuple[str, str], paper: str) -> str:
+    """The cells of a heatmap in a frame, from its upper left corner."""
+    if not rows:
+        return ""
+    out = square(x - 1, y - 1, CELL * len(rows[0]), CELL * len(rows), "none", mix(paper, paint[0], 0.5))
     for i, row in enumerate(rows):
         for j, (color, framed) in enumerate(row):
-            left, top, size = x + CELL * j, y + CELL * i, CELL - 2
+            left, top = x + CELL * j, y + CELL * i
             if color is None:
-                out += text(left + size / 2, top + size - 1, "x", negative, size=7)
-                continue
-            corners = [(left, top), (left + size, top), (left + size, top + size), (left, top + size)]
-            stroke = negative if framed else "none"
-            out += f'<polygon fill="{color}" stroke="{stroke}" points="{flat(corners)}"/>'
+                out += text(left + 4, top + 7, "x", paint[1], size=7)
+            else:
+                out += square(left, top, CELL - 2, CELL - 2, color, paint[1] if framed else "none")
     return out
+
+
+def square(x: float, y: float, width: float, height: float, fill: str, stroke: str) -> str:
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+    return f'<polygon fill="{fill}" stroke="{stroke}" points="{flat(corners)}"/>'
 
 
 def gate_box(node: Node, style: Style, sick: str, size: float | None) -> Box:
@@ -147,13 +152,13 @@ def gate_box(node: Node, style: Style, sick: str, size: float | None) -> Box:
         width, height = 1.3 * wide + 12, 1.4 * high + 8
 
     def drawn(x: float, y: float) -> str:
-        paint = f'fill="{look["fillcolor"]}" stroke="{look["color"]}"'
         if look["shape"] == "box":
-            w, h = width / 2, height / 2
-            corners = [(x - w, y - h), (x + w, y - h), (x + w, y + h), (x - w, y + h)]
-            out = f'<polygon {paint} points="{flat(corners)}"/>'
+            out = square(x - width / 2, y - height / 2, width, height, look["fillcolor"], look["color"])
         else:
-            out = f'<ellipse {paint} cx="{x:.1f}" cy="{y:.1f}" rx="{width / 2:.1f}" ry="{height / 2:.1f}"/>'
+            out = (
+                f'<ellipse fill="{look["fillcolor"]}" stroke="{look["color"]}" cx="{x:.1f}" cy="{y:.1f}" '
+                f'rx="{width / 2:.1f}" ry="{height / 2:.1f}"/>'
+            )
         base = y - high / 2 + large
         out += text(x, base, symbol, style.theme.ink, size=large)
         for i, line in enumerate(lines, start=1):
@@ -182,7 +187,7 @@ def wire_box(wire: Wire, style: Style, level: bool) -> Box:
 # --------------------------------------------------------------------------------------------------- texts and lines
 def long(said: str, size: int = 14, bold: bool = False) -> float:
     """How long a text is at most, in Verdana or DejaVu Sans."""
-    wide = sum([1.6 if unicodedata.east_asian_width(c) in "WF" else 1.0 for c in said])
+    wide = sum([1.6 if c in "MW@%mw" or unicodedata.east_asian_width(c) in "WF" else 1.0 for c in said])
     return wide * size * (0.72 if bold else 0.64)
 
 

@@ -45,6 +45,7 @@ class Visit:
 
     def __init__(self, page, file):
         self.page, self.file, self.requests, self.said = page, file, [], []
+        page.set_default_timeout(10_000)
         page.on("request", self.request)
         page.on("console", self.console)
         page.on("pageerror", self.error)
@@ -82,6 +83,8 @@ def visit(browser, window, tmp_path):
         if context:
             contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context))
             page = contexts[-1].new_page()
+        if visits and visits[-1].page is page:
+            visits[-1].leave()
         visits.append(Visit(page, path.as_uri()))
         page.goto(path.as_uri() + address)
         return visits[-1]

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 FIXED = {"qr", "eigh", "svd", "cofactor", "cofactor_slope"}  # the page says that it doesn't compute these anew
 
 NUMBERS = """app => {
-  const list = x => x === null ? null : Array.isArray(x) ? x.map(list) : x.shape ? Array.from(x.data, String) : String(Number(x));
+  const list = x => x === null ? null : Array.isArray(x) ? x.map(list)
+    : x.shape ? Array.from(x.data, String) : String(Number(x));
   const { replay } = app;
   return { values: replay.values.map(list), grads: replay.grads.map(list), sent: replay.sent.map(s => s.map(list)) };
 }"""
@@ -172,13 +173,14 @@ def test_float32_is_rounded_as_the_engine_rounds(visit, rng):
     root = (mg.softmax(mg.tanh(x @ w)) * 3.0).mean()
     page = visit(viz.explore(root))
     same_numbers(page, root, lambda at: 3e-7)
-    rounded = page.state("app => app.replay.values.flatMap(x => Array.from(x.data ?? [])).every(x => x === Math.fround(x))")
-    assert rounded
+    values = page.state("app => app.replay.values.flatMap(x => Array.from(x.data ?? []))")
+    assert values
+    assert np.array_equal(np.float32(values), values)
 
 
 def test_a_network_with_convolutions_and_a_loss(visit, rng):
     model = mg.nn.Sequential(
-        mg.nn.Conv2d(1, 3, 3, padding=1, rng=rng), mg.nn.ReLU(), mg.nn.AvgPool2d(2), mg.nn.Flatten(),
+        mg.nn.Conv2d(1, 3, 3, padding=1, rng=rng), mg.nn.ReLU(), mg.nn.MaxPool2d(2), mg.nn.Flatten(),
         mg.nn.Linear(48, 4, rng=rng),
     )  # fmt: skip
     images, labels = rng.uniform(0, 1, (2, 1, 8, 8)), np.array([1, 3])
@@ -198,7 +200,7 @@ def test_a_network_with_convolutions_and_a_loss(visit, rng):
 
 def test_choices_of_this_run_are_said_to_be_fixed(visit, rng):
     x = Value(rng.uniform(-1, 1, (1, 1, 4, 4)), label="x")
-    root = mg.max_pool2d(x, 2).sum()
+    root = mg.sort(x).max() + mg.where(x > 0, x, 0.1 * x).sum()
     circuit = viz.explore(root)
     assert "don't follow the sliders" in circuit.note
     same_numbers(visit(circuit), root)

@@ -18,25 +18,32 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ...compile.recording import detach, number, read
 from ...convert import shape_of
 from ...gates import REGISTRY
 from ...gates.einsum import letters
+from ...gates.pooling import first_of_largest
 from ...gates.shapes import permutation
-from ...gates.windows import gather
 from ...tree import tree_leaves
-from ...value import Gate, Value
+from ...value import Gate, Value, pick
 
-__all__ = ["Constants", "NoScript", "function_of", "known", "operands_of", "script"]
+__all__ = ["Constants", "NoScript", "function_of", "operands_of", "script", "script_name"]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js")
+SCRIPTS = (
+    "arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js", "page.js",
+)  # fmt: skip
 REDUCTIONS = {
     "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "vector_norm", "all", "any", "argmax", "argmin",
     "count_nonzero",
 }  # fmt: skip
 ALONG = {"softmax", "log_softmax", "cumsum", "cumprod"}
-UFUNCS = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min"}
-BITS = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
+REVERSED = {"put": "getitem", "unwindows": "windows", "uncolumns": "columns"}
+OTHERS = {pick: "pick", number: "number", read: "read", detach: "detach", first_of_largest: "first_of_largest"}
+QUESTIONS: dict[Any, str] = {  # NumPy's functions, as gates for masks
+    np.bitwise_and: "bitwise_and", np.bitwise_or: "bitwise_or", np.bitwise_xor: "bitwise_xor", np.invert: "invert",
+    np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min",
+}  # fmt: skip
 
 
 class NoScript(Exception):
@@ -71,9 +78,15 @@ def functions() -> frozenset[str]:
     return frozenset(re.findall(r"^F\.(\w+) =", script("gates.js"), re.MULTILINE))
 
 
-def known(gate: Any) -> bool:
-    """Whether the gate is one of the catalogue that is in JavaScript, too."""
-    return REGISTRY.get(gate.name) is gate and gate.name in functions() | set(LOWERED)
+def script_name(gate: Gate) -> str | None:
+    """Its name there, if the gate is one that is in JavaScript, too."""
+    name = gate.name
+    if REGISTRY.get(name) is gate:
+        return name if name in functions() or name in LOWERED else None
+    try:
+        return OTHERS.get(gate) or (QUESTIONS.get(gate.forward) if not gate.differentiable else None)
+    except TypeError:  # a function that is no key
+        return None
 
 
 def operands_of(node: Value) -> tuple[Any, ...]:
@@ -88,14 +101,14 @@ def wired(node: Value) -> list[Any]:
     if node._saved is None:
         return list(node.inputs)
     wires, (_, *args), _ = node._saved
-    return [w if isinstance(w, Value) else x for w, x in zip(wires, args, strict=False)] + args[len(wires) :]
+    return [*[w if isinstance(w, Value) else x for w, x in zip(wires, args, strict=False)], *args[len(wires) :]]
 
 
 # ------------------------------------------------------------------------------------------------------------ functions
 def function_of(head: str, names: dict[Value, str], result: Any, constants: Constants) -> str:
     """An arrow function: what is used twice gets a name."""
     order, uses = recorded(result, names)
-    names, lines = dict(names), []
+    names, lines = dict(names), list[str]()
     for node in order:
         text = expression(node, names, constants)
         if uses[node] > 1:
@@ -132,23 +145,21 @@ def recorded(result: Any, names: dict[Value, str]) -> tuple[list[Value], dict[Va
 def expression(node: Value, names: dict[Value, str], constants: Constants) -> str:
     gate, params = node.gate, node._saved[2] if node._saved is not None else {}
     assert gate is not None
-    name, args = gate.name, wired(node)
+    name, args = script_name(gate), wired(node)
+    if name is None:
+        raise NoScript
 
     def put(x: Any) -> str:
         return literal(x, names, constants)
 
-    if name in LOWERED and (REGISTRY.get(name) is gate or name not in REGISTRY):
+    if name in LOWERED:
         return LOWERED[name](node, args, dict(params), put)
-    if REGISTRY.get(name) is not gate and name not in BITS:
-        raise NoScript
-    if name not in functions():
-        raise NoScript
     return f"F.{name}({', '.join(map(put, bound(gate, args, params)))})"
 
 
 def bound(gate: Gate, args: list[Any], params: dict[str, Any]) -> list[Any]:
     """Inputs and parameters in the order of the forward rule's signature; of a joint gate the inputs are one list."""
-    if isinstance(gate.forward, np.ufunc) or gate.forward is np.where or gate.name in BITS:
+    if isinstance(gate.forward, np.ufunc) or gate.forward is np.where:
         return args
     given = inspect.signature(gate.forward).bind(*args, **params)
     given.apply_defaults()
@@ -179,7 +190,7 @@ def literal(x: Any, names: dict[Value, str], constants: Constants) -> str:
     raise NoScript
 
 
-# ------------------------------------------------------------------------------------------- what depends on shapes only
+# ------------------------------------------------------------------------------------------ what depends on shapes only
 def shape(x: Any) -> list[int]:
     return list(shape_of(x._raw if isinstance(x, Value) else x))
 
@@ -197,28 +208,20 @@ def resolved(x: Any) -> Any:
 
 
 def taken(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
-    index = resolved(params["index"] if "index" in params else args[1])
-    return f"F.take({put(args[0])}, {put(places_in(shape(args[0]))[index])}, {shape(node)})"
+    """What only moves numbers, moves their positions."""
+    x, *more = args
+    places = node.gate.forward(places_in(shape(x)), *resolved(more), **resolved(params))  # type: ignore[union-attr]
+    return f"F.take({put(x)}, {put(np.asarray(places))}, {shape(node)})"
 
 
 def added(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
-    index = resolved(params["index"] if "index" in params else args[1])
-    return f"F.put({put(args[0])}, {put(np.asarray(places_in(shape(node))[index]))}, {shape(node)})"
-
-
-def window_places(args: list[Any], params: dict[str, Any], size: list[int], names: tuple[str, ...]) -> Any:
-    given = dict(zip(names, args[1:], strict=False)) | params
-    return gather(places_in(size), given["size"], given["stride"], given["dilation"])
-
-
-def windowed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
-    places = window_places(args, params, shape(args[0]), ("size", "stride", "dilation"))
-    return f"F.take({put(args[0])}, {put(places)}, {shape(node)})"
-
-
-def unwindowed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
-    places = window_places(args, params, shape(node), ("shape", "size", "stride", "dilation"))
-    return f"F.put({put(args[0])}, {put(places)}, {shape(node)})"
+    """What adds numbers up at their places; it reverses a gate that takes them from there."""
+    gate = node.gate
+    assert gate is not None
+    given = inspect.signature(gate.forward).bind(*args, **params).arguments
+    x, _ = given.pop("g"), given.pop("shape")
+    places = REGISTRY[REVERSED[gate.name]].forward(places_in(shape(node)), **resolved(given))
+    return f"F.put({put(x)}, {put(np.asarray(places))}, {shape(node)})"
 
 
 def transposed(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
@@ -230,17 +233,16 @@ def transposed(node: Value, args: list[Any], params: dict[str, Any], put: Callab
 
 def reduced(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
     """F.sum(x, axes, shape, ...): the axes counted from the front, the shape of the result, further parameters."""
-    gate = node.gate
-    assert gate is not None
-    if gate.name == "reduce":
-        gate = REGISTRY[UFUNCS[gate.forward.__self__]]  # type: ignore[attr-defined]
+    name = script_name(node.gate)  # type: ignore[arg-type]
+    assert name is not None
+    gate = REGISTRY[name]
     given = inspect.signature(gate.forward).bind(*args, **params)
     given.apply_defaults()
     x, axis = given.arguments["x"], given.arguments["axis"]
     n = len(shape(x))
     axes = list(range(n)) if axis is None or not n else [int(a) for a in normalize_axis_tuple(axis, n)]
     more = [value for key, value in given.arguments.items() if key not in ("x", "axis", "keepdims")]
-    return f"F.{gate.name}({', '.join([put(x), put(axes), put(shape(node)), *map(put, more)])})"
+    return f"F.{name}({', '.join([put(x), put(axes), put(shape(node)), *map(put, more)])})"
 
 
 def along(node: Value, args: list[Any], params: dict[str, Any], put: Callable[[Any], str]) -> str:
@@ -286,7 +288,7 @@ LOWERED: dict[str, Callable[[Value, list[Any], dict[str, Any], Callable[[Any], s
     "pick": lambda node, args, params, put: f"{put(args[0])}[{params.get('i', args[-1])}]",
     "read": lambda node, args, params, put: put(args[0]),
     "detach": lambda node, args, params, put: put(args[0]),
-    "getitem": taken, "put": added, "windows": windowed, "unwindows": unwindowed, "transpose": transposed,
-    "split": cut, "einsum": summed, "concatenate": joined, "stack": joined, "reduce": reduced,
+    "getitem": taken, "windows": taken, "columns": taken, "put": added, "unwindows": added, "uncolumns": added,
+    "transpose": transposed, "split": cut, "einsum": summed, "concatenate": joined, "stack": joined,
 }  # fmt: skip
 LOWERED |= dict.fromkeys(REDUCTIONS, reduced) | dict.fromkeys(ALONG, along)

@@ -184,6 +184,36 @@ F.negative_log_softmax = (scores, labels) => {
 // ------------------------------------------------------------------------------------------------------------- products
 F.matmul = matmul;
 F.einsum = einsum;
+// An array (channels, places and batch) as an image (batch, channels, ...places).
+const asImage = (x, places) => {
+  const image = F.reshape(x, [x.shape[0], ...places, x.data.length / x.shape[0] / size(places)]);
+  return F.transpose(image, [places.length + 1, ...image.shape.slice(1).map((_, i) => i)]);
+};
+F.filtered = (columns, weight, bias, places, groups) => {
+  const [filters, n] = [weight.shape[0], columns.shape[1]];
+  const taps = weight.data.length / filters;
+  const out = matmul(F.reshape(weight, [groups, filters / groups, taps]), F.reshape(columns, [groups, taps, n]));
+  return asImage(F.add(F.reshape(out, [filters, n]), F.reshape(bias, [filters, 1])), places);
+};
+F.largest = (columns, count, places) => {
+  const parts = F.reshape(columns, [columns.shape[0] / count, count, columns.shape[1]]);
+  return asImage(F.max(parts, [1], [parts.shape[0], parts.shape[2]]), places);
+};
+F.first_of_largest = (parts, top) => {
+  const [channels, count, n] = parts.shape;
+  const out = new Float64Array(parts.data.length);
+  for (let c = 0; c < channels; c++) {
+    for (let j = 0; j < n; j++) {
+      for (let i = 0; i < count; i++) {
+        const x = parts.data[(c * count + i) * n + j];
+        if (x !== top.data[c * n + j] && x === x) continue;
+        out[(c * count + i) * n + j] = 1;
+        break;
+      }
+    }
+  }
+  return made(parts.shape, out, "b");
+};
 F.linear = (x, weight, bias) => F.add(matmul(x, F.transpose(weight, [1, 0])), bias);
 F.neuron = (wires) => {
   const n = (wires.length - 1) / 2;

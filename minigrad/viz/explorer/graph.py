@@ -150,12 +150,14 @@ def ends_an_expression(graph: Graph, place: int, user: int) -> bool:
 
 def grouped_modules(graph: Graph, depth: int) -> tuple[list[int], dict[int, str]]:
     """The modules at this depth as one box each; outside of them, every gate."""
-    keys, first, names = list(range(len(graph.values))), {}, {}
+    keys = list(range(len(graph.values)))
+    first: dict[str, int] = {}
+    names: dict[int, str] = {}
     for place, path in enumerate(graph.modules):
         outer = chain(path, graph.known)[depth : depth + 1] if path is not None else []
         if outer:
             keys[place] = first.setdefault(outer[0], place)
-            names[keys[place]] = f"{outer[0] or 'model'}: {graph.known[outer[0]]}"
+            names[keys[place]] = f"{outer[0] or 'model'}: {graph.known[outer[0]].partition('(')[0]}"
     return keys, names
 
 
@@ -172,6 +174,6 @@ def level(graph: Graph, name: str, keys: list[int], names: dict[int, str]) -> Le
             start, end = box_of[keys[source]], box_of[keys[gate]]
             if start == end:
                 continue
-            key = (source, end) if len(boxes[end].members) > 1 else (gate, i)
-            wires.setdefault(key, Wire(source, start, end, [])).parts.append((gate, i))
+            at = ("joined", source, end) if len(boxes[end].members) > 1 else ("own", gate, i)
+            wires.setdefault(at, Wire(source, start, end, [])).parts.append((gate, i))
     return Level(name, boxes, list(wires.values()))

@@ -220,6 +220,9 @@ class App {
       for (const [gate, j] of wire.parts) if (replay.sent[gate][j] !== null) sum = replay.together(wire.source, sum, replay.sent[gate][j]);
       if (sum !== null && wire.source !== this.hidden) lines.push([`${words.slope(wire.source)} += `, { grad: Array.isArray(sum) ? gradText(sum) : words.longGrad(sum) }]);
     }
+    for (const i of box.members.filter((k) => this.nodes[k].rule === undefined && this.nodes[k].needs && k !== this.hidden).slice(0, 6)) {
+      lines.push([`${words.slope(i)} = `, { grad: words.longGrad(replay.grads[i]) }]);
+    }
     lines.push(["A level with more detail shows the gates inside, and what each of them multiplies."]);
     return lines;
   }
@@ -247,7 +250,7 @@ class App {
     }
     byId("play").textContent = this.playing ? "Pause" : "Play";
     byId("play").setAttribute("aria-pressed", Boolean(this.playing));
-    if (!this.playing) this.say();
+    this.say();
   }
 
   // --------------------------------------------------------------------------------------------------------------- events

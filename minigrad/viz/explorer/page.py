@@ -91,16 +91,16 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
             grads = pull(v, seed)
         for at in backward:
             d = sent(graph.values[at], grads[graph.values[at]])
-            nodes[at]["sent"] = [encoded(part) for part, x in zip(d, graph.values[at].inputs, strict=True)
-                                 if not isinstance(x, str)]  # fmt: skip
-    says = [words(rule, graph) for rule in sorted({node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}.values())]
+            pairs = zip(d, graph.values[at].inputs, strict=True)
+            nodes[at]["sent"] = [encoded(part) for part, x in pairs if not isinstance(x, str)]
+    examples = {node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}
+    leaves = [at for at, node in enumerate(nodes) if "rule" not in node and node["name"]]
     data = {
         "nodes": nodes,
         "seed": encoded(seed),
         "constants": [encoded(array) for array in rules.constants.arrays],
-        "words": {nodes[at]["rule"]: text for at, text in says},
-        "leaves": sorted([at for at, node in enumerate(nodes) if "rule" not in node and node["name"]],
-                         key=lambda at: graph.values[at]._number),  # fmt: skip
+        "words": {rule: words(graph.values[at].gate, len(graph.inputs[at])) for rule, at in examples.items()},
+        "leaves": sorted(leaves, key=lambda at: graph.values[at]._number),
         "frozen": frozen(graph, forward, bool(backward)),
         "notes": notes_about(graph, forward | backward, bool(backward)),
     }
@@ -125,9 +125,8 @@ class Labels:
         return name
 
 
-def words(at: int, graph: Graph) -> tuple[int, dict[str, Any]]:
-    gate = graph.values[at].gate
-    return at, {"statements": statements_of(gate, len(graph.inputs[at])), "pattern": pattern_of(gate)}
+def words(gate: Any, wires: int) -> dict[str, Any]:
+    return {"statements": statements_of(gate, wires), "pattern": pattern_of(gate)}
 
 
 def frozen(graph: Graph, stuck: set[int], everything: bool) -> list[int]:
@@ -148,7 +147,7 @@ def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
     for at, inputs in enumerate(graph.inputs):
         if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):
             notes.append(
-                "Choices by masks and index arrays (where, max pooling, sorting) are those of this run: they don't "
+                "Choices by masks and index arrays (where, sorting) are those of this run: they don't "
                 "follow the sliders."
             )
             break
@@ -172,7 +171,8 @@ def changed(graph: Graph, at: int) -> bool:
         return False
     if value._saved is None:
         return any([isinstance(x, Value) and (x._number > value._number or x._number % 1) for x in value.inputs])
-    return any([isinstance(x, Value) and x._raw is not raw for x, raw in zip(value._saved[0], value._saved[1][1:], strict=False)])
+    pairs = zip(value._saved[0], value._saved[1][1:], strict=False)
+    return any([isinstance(x, Value) and x._raw is not then for x, then in pairs])
 
 
 def encoded(x: Any) -> Any:
@@ -225,12 +225,13 @@ def described(graph: Graph, box: Box, nodes: list[dict[str, Any]], outer: set[in
     tall = 0 if not picture else PICTURE // 2 if row else PICTURE
     needs = nodes[outs[0]]["needs"]
     symbol = (26 + CHARACTER * max(0, len(out.get("symbol", "")) - 2)) if "symbol" in out else 0.0
-    text = max([len(title), *map(len, lines), *([NUMBER] if gates or title else [len(constant_text(raw(graph, last)))])])
+    text = max([len(title), *map(len, lines), NUMBER if gates or title else len(constant_text(raw(graph, last)))])
     if picture:
         text = max(text, len(str(shape(graph, last))))
     rows = bool(title) + len(lines) + 1 + needs
     width = symbol + CHARACTER * text + 18
-    out |= {"title": title, "named": bool(box.title) or nodes[last]["named"], "lines": lines, "picture": tall, "needs": needs}
+    named = bool(box.title) or nodes[last]["named"]
+    out |= {"title": title, "named": named, "lines": lines, "picture": tall, "needs": needs}
     out["w"] = round(max(width, symbol + (2 * PICTURE if needs else PICTURE) + 26 if picture else 0))
     out["h"] = 15 * rows + 12 + (tall + 8 if tall else 0)
     out["indent"] = round(symbol)

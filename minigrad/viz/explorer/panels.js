@@ -97,7 +97,7 @@ class Inputs {
     for (const { leaf, at, slider, number, grad, element } of this.rows) {
       const x = dataOf(replay.data[leaf])[at];
       if (Number(slider.value) !== x) slider.value = x;
-      const text = String(Number(x.toPrecision(7)));
+      const text = String(Number(x.toPrecision(6)));
       if (number !== document.activeElement && number.value !== text) number.value = text;
       const g = replay.grads[leaf];
       const shown = hidden === leaf ? "?" : g === null ? "no gradient" : this.app.gradientKnown(leaf) ? `∇ ${fmt(dataOf(g)[at])}` : "∇ not yet";

@@ -12,7 +12,7 @@ from ...compile.recording import Recorder
 from ...convert import tidy
 from ...tree import tree_leaves
 from ...value import Value, recording
-from .emit import Constants, NoScript, function_of, known, operands_of
+from .emit import Constants, NoScript, function_of, operands_of, script_name
 
 __all__ = ["Rules"]
 
@@ -59,7 +59,7 @@ class Rules:
     def forward(self, node: Value) -> str:
         """The gate's own function in JavaScript, or that of a gate which is made of others on NumPy's side."""
         stand_ins = StandIns(node)
-        if known(node.gate):
+        if script_name(node.gate):  # type: ignore[arg-type]
             return function_of("x", stand_ins.names, stand_ins.call(node), self.constants)
         out = stand_ins.run(lambda: node.gate.forward(*stand_ins.args, **params_of(node)))  # type: ignore[union-attr]
         if not isinstance(out, Value) or not same_number(out._raw, node._raw):

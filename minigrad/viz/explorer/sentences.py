@@ -40,8 +40,9 @@ PATTERNS = {
 }
 
 
-def pattern_of(gate: Any) -> str:
-    return PATTERNS.get(gate.name, "") if REGISTRY.get(gate.name) is gate else ""
+def pattern_of(gate: Gate) -> str:
+    said = PATTERNS.get(gate.name, "")
+    return said if REGISTRY.get(gate.name) is gate else ""
 
 
 def statements_of(gate: Gate, wires: int) -> list[list[Any]]:
