@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PROBLEMS", "Chain", "Curvature", "Training", "Update", "classes"]
+__all__ = ["PROBLEMS", "Chain", "Curvature", "Graph", "Training", "Update", "classes", "irregular"]
 
 
 @dataclass
@@ -56,6 +56,46 @@ class Chain:
     b: float = 0.0
     turns: int = 33_333
     lr: float = 1e-9
+
+
+@dataclass
+class Graph:
+    """Scalar gates without a pattern: `plan` says of each result how it is made, and from which two numbers.
+
+    The first numbers are x, which a step moves; it returns the sum of the `ends`, those that nothing else uses.
+    """
+
+    x: list[float]
+    plan: list[tuple[str, int, int]]
+    ends: list[int]
+    lr: float = 1e-3
+
+
+# How each is made of a and b, all between -1 and 1, and of how many gates.
+KINDS = {
+    "mean": 2,  # (a + b) / 2
+    "product": 1,  # a b
+    "maximum": 3,  # b + relu(a - b)
+    "quotient": 3,  # a / (b b + 1)
+    "square": 1,  # a²
+    "exp": 2,  # exp(a - 1)
+    "tanh": 1,
+    "relu": 1,
+}
+
+
+def irregular(gates: int = 10_000) -> Graph:
+    """So many gates.  Every number is used, one in two more than once."""
+    rng = np.random.default_rng(gates)
+    plan: list[tuple[str, int, int]] = []
+    ends = list(range(100))
+    while gates > 0:
+        kind, last = str(rng.choice(list(KINDS))), 100 + len(plan)
+        at = int(rng.integers(100))
+        plan.append((kind, ends[at], int(rng.integers(last - 100, last))))
+        ends[at] = last
+        gates -= KINDS[kind]
+    return Graph(rng.uniform(0.1, 1.0, 100).tolist(), plan, ends)
 
 
 @dataclass
@@ -171,6 +211,7 @@ def classes(sizes: list[int], batch: int) -> Training:
 PROBLEMS: dict[str, Callable[[], Any]] = {
     "S1": moons,  # S1 and T1 are the same network: once neuron by neuron, once in arrays
     "S2": Chain,
+    "S3": irregular,
     "T1": moons,
     "T1wd": lambda: replace(moons(), l2=0.0, weight_decay=2e-4),  # the L2 term left to the optimiser
     "T2": lambda: classes([64, 128, 64, 10], batch=64),

@@ -272,7 +272,7 @@ def machine() -> str:
 def main() -> None:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=layout)
-    names = "S1 S2 T1 T1wd T2 T3 T4 T5 H1 H1v O100, chain, updates, parallel, or growth"
+    names = "S1 S2 S3 T1 T1wd T2 T3 T4 T5 H1 H1v O100, chain, updates, parallel, or growth"
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=names)
     parser.add_argument("--peers", nargs="+", help="only peers whose name contains one of these (minigrad always runs)")
     parser.add_argument("--rounds", type=int, default=11)

@@ -1,4 +1,4 @@
-"""S1 and S2: one number at a time.  One function per peer."""
+"""S1, S2 and S3: one number at a time.  One function per peer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .peers import Step, peer
-from .problems import Chain, Training
+from .problems import Chain, Graph, Training
 
 __all__: list[str] = []
 
@@ -333,5 +333,130 @@ def autograd_chain(problem: Chain) -> Step:
         out, grads = differentiate(p)
         p = tuple(v - problem.lr * g for v, g in zip(p, grads, strict=True))
         return float(out)
+
+    return step
+
+
+# ------------------------------------------------------------------------------------- S3: 10,000 gates, no two alike
+MADE: dict[str, Any] = {  # of values with operators, `.exp()`, `.tanh()` and `.relu()`
+    "mean": lambda a, b: (a + b) * 0.5,
+    "product": lambda a, b: a * b,
+    "maximum": lambda a, b: b + (a - b).relu(),
+    "quotient": lambda a, b: a / (b * b + 1.0),
+    "square": lambda a, b: a**2,
+    "exp": lambda a, b: (a - 1.0).exp(),
+    "tanh": lambda a, b: a.tanh(),
+    "relu": lambda a, b: a.relu(),
+}
+
+
+def run_through(problem: Graph, x: list[Any]) -> Any:
+    """The sum of the ends."""
+    values = list(x)
+    for kind, i, j in problem.plan:
+        values.append(MADE[kind](values[i], values[j]))
+    return sum([values[i] for i in problem.ends])
+
+
+def irregular_graph(problem: Graph, Value: Any) -> Step:
+    """For engines with operators, `.backward()` and `.grad`."""
+    x = problem.x
+
+    def step() -> float:
+        nonlocal x
+        leaves = [Value(number) for number in x]
+        out = run_through(problem, leaves)
+        out.backward()
+        x = [p.data - problem.lr * p.grad for p in leaves]
+        return float(out.data)
+
+    return step
+
+
+@peer("micrograd", "S3")
+def micrograd_irregular(problem: Graph) -> Step:
+    Value = micrograd_with_tanh()
+
+    def exp(self: Any) -> Any:
+        out = Value(math.exp(self.data), (self,), "exp")
+
+        def _backward() -> None:
+            self.grad += out.data * out.grad
+
+        out._backward = _backward
+        return out
+
+    Value.exp = exp
+    return irregular_graph(problem, Value)
+
+
+@peer("minigrad", "S3")
+def minigrad_irregular(problem: Graph) -> Step:
+    from minigrad import Value
+
+    return irregular_graph(problem, Value)
+
+
+@peer("minigrad compiled", "S3")
+def minigrad_compiled_irregular(problem: Graph) -> Step:
+    import minigrad as mg
+    from minigrad import Value
+
+    x = [Value(number) for number in problem.x]
+    optimizer = mg.optim.SGD(x, lr=problem.lr)
+
+    def train() -> Any:
+        out = run_through(problem, x)
+        optimizer.zero_grad()
+        out.backward()
+        optimizer.step()
+        return out
+
+    step = mg.compile(train)
+    return lambda: float(step().item())
+
+
+def with_slopes(kind: str, a: float, b: float) -> tuple[float, float, float]:
+    """A result and its two local gradients."""
+    if kind == "mean":
+        return (a + b) * 0.5, 0.5, 0.5
+    if kind == "product":
+        return a * b, b, a
+    if kind == "maximum":
+        return (a, 1.0, 0.0) if a > b else (b, 0.0, 1.0)
+    if kind == "quotient":
+        c = 1.0 / (b * b + 1.0)
+        return a * c, c, -2.0 * a * b * c * c
+    if kind == "square":
+        return a * a, 2.0 * a, 0.0
+    if kind == "exp":
+        out = math.exp(a - 1.0)
+        return out, out, 0.0
+    if kind == "tanh":
+        out = math.tanh(a)
+        return out, 1.0 - out * out, 0.0
+    return (a, 1.0, 0.0) if a > 0.0 else (0.0, 0.0, 0.0)
+
+
+@peer("Python floats by hand", "S3")
+def python_irregular(problem: Graph) -> Step:
+    x = problem.x
+
+    def step() -> float:
+        nonlocal x
+        values, slopes = list(x), []
+        for kind, i, j in problem.plan:
+            out, da, db = with_slopes(kind, values[i], values[j])
+            values.append(out)
+            slopes.append((da, db))
+        grads = [0.0] * len(values)
+        for i in problem.ends:
+            grads[i] += 1.0
+        for k in range(len(slopes) - 1, -1, -1):
+            (_, i, j), (da, db), g = problem.plan[k], slopes[k], grads[k + len(x)]
+            grads[i] += g * da
+            grads[j] += g * db
+        x = [v - problem.lr * d for v, d in zip(x, grads, strict=False)]
+        return float(sum([values[i] for i in problem.ends]))
 
     return step

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 try:
     from benchmarks import growth, run
     from benchmarks.peers import PEERS, peer
-    from benchmarks.problems import PROBLEMS, Chain
+    from benchmarks.problems import PROBLEMS, Chain, irregular
 finally:
     sys.path.remove(str(ROOT))
 
@@ -30,6 +30,8 @@ def small(workload: str) -> Any:
     problem = PROBLEMS[workload]()
     if workload == "S2":
         return replace(problem, turns=50, lr=1e-3)
+    if workload == "S3":
+        return irregular(200)
     if workload == "O100":
         return problem
     if workload in ("H1", "H1v"):

@@ -135,3 +135,42 @@ def test_a_label_cannot_end_the_data():
     assert "<!--" not in text
     assert "\u2028" not in text
     assert "&lt;/title&gt;&lt;script&gt;" in text
+
+
+# -------------------------------------------------------------------------------------------------------- a training
+def training(X, epochs, most=150):
+    model, kept = mg.nn.Linear(X.shape[1], 1, rng=0), viz.Snapshots(most)
+    sgd = mg.optim.SGD(model.parameters(), lr=0.01)
+    y = np.where(X[:, 0] > 0, 1.0, -1.0)
+    data = mg.data.DataLoader(X, y, batch_size=len(X))
+    mg.train.fit(model, data, loss=mg.nn.HingeLoss(), optimizer=sgd, epochs=epochs, callbacks=[kept], progress=False)
+    return model, kept
+
+
+def test_snapshots_of_a_long_training_are_thinned_and_end_with_the_last(rng):
+    model, kept = training(rng.normal(size=(8, 2)), epochs=45, most=10)
+    assert kept.updates == [0, 8, 16, 24, 32, 40, 45]
+    np.testing.assert_array_equal(kept.parameters[-1][0], model.weight.data)
+
+
+def test_exploring_a_training_leaves_the_model_as_it_is(rng):
+    model, kept = training(rng.normal(size=(8, 2)), epochs=3)
+    before = {name: array.copy() for name, array in model.state_dict().items()}
+    held = [p.data for p in model.parameters()]
+    data = data_of(viz.explore_training(kept, example=2))
+    assert data["training"]["updates"] == [0, 1, 2, 3]
+    assert all([p.data is array for p, array in zip(model.parameters(), held, strict=True)])
+    assert all([np.array_equal(before[name], array) for name, array in model.state_dict().items()])
+    assert model.training
+    assert all([p.grad is not None for p in model.parameters()])  # that of the last step
+
+
+def test_a_training_that_cannot_be_shown_is_refused_with_the_reason(rng):
+    with pytest.raises(MinigradError, match="nothing was kept"):
+        viz.explore_training(viz.Snapshots())
+    with pytest.raises(DtypeError, match="got History"):
+        viz.explore_training(mg.train.History())
+    with pytest.raises(MinigradError, match="not points of a plane"):
+        viz.explore_training(training(rng.normal(size=(8, 3)), epochs=1)[1])
+    with pytest.raises(MinigradError, match="rows 0 to 7"):
+        viz.explore_training(training(rng.normal(size=(8, 2)), epochs=1)[1], example=8)

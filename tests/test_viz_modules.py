@@ -258,6 +258,20 @@ def test_mermaid() -> None:
     ]  # fmt: skip
 
 
+def test_mermaid_frames_the_modules() -> None:
+    model, loss = mlp()
+    lines = mermaid(trace(loss, model=model)).splitlines()
+    titles = [line for line in lines if "subgraph" in line]
+    assert titles == [
+        '    subgraph m1["layers: Sequential"]', '        subgraph m2["layers.0: Linear(3, 4)"]',
+        '        subgraph m3["layers.1: ReLU()"]', '        subgraph m4["layers.2: Linear(4, 1)"]',
+    ]  # fmt: skip
+    assert [line.strip() for line in lines].count("end") == 4
+    start = lines.index(titles[2])
+    inside = [line.strip() for line in lines[start + 1 : lines.index("        end", start)]]
+    assert inside[1] == f'g{inside[0].partition("[")[0][1:]}(("relu"))'
+
+
 class Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

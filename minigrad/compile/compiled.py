@@ -67,7 +67,7 @@ class Compiled:
             entries = self.entries.get(key, [])
         with self.lock:
             for entry in entries:
-                if entry.accepts(given):
+                if not given or entry.accepts(given):
                     entry.lend(given)
                     try:
                         if entry.fits():

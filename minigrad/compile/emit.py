@@ -270,7 +270,7 @@ class Emitter:
                         homes |= dict.fromkeys(parts[flat], name)
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
-                reached = set()
+                reached -= {p for flat in flats for p in flat.params}
         return homes
 
     def gradient(self, line: Line) -> list[str]:

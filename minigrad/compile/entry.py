@@ -160,11 +160,8 @@ class Entry:
 
 def wrap(x: Any) -> Any:
     """A result as the caller gets it: numbers as a `Value` without a gradient; masks, places and counts raw."""
-    if isinstance(x, float):
-        return Value(float(x), requires_grad=False)
-    x = tidy(x)
-    number = type(x) is float or (isinstance(x, np.ndarray) and x.dtype in FLOATS)
-    return Value(x, requires_grad=False) if number else x
+    x = float(x) if isinstance(x, float) else tidy(x)
+    return new_value(x) if type(x) is float or (isinstance(x, np.ndarray) and x.dtype in FLOATS) else x
 
 
 def gate_of(name: str, f: Callable[..., Any]) -> Gate:

@@ -17,6 +17,7 @@ from .rules import add_in_place, put_plain
 
 __all__ = ["PASSES", "optimise"]
 
+SMALL = 2**20  # multiplications, which take longer than a call
 FEW = 1000  # numbers: their sum takes less time than the call; for more of them NumPy's sum by pairs is more accurate
 
 
@@ -64,9 +65,10 @@ def share(program: Program) -> Program:
     def rule(line: Line) -> Any:
         if line.kind == "guard":
             return None if seen.setdefault(("guard", line.args[0]), line) is line else line.value
-        if line.kind not in ("call", "view") or not isinstance(line.value, (np.ndarray, np.generic, float)):
+        if line.kind not in ("call", "view") or not isinstance(line.value, (np.ndarray, np.generic, float, int)):
             return None
-        key = (line.call, identity(line.args), identity(list(line.kwargs.items())))
+        settings = [(name, x) for name, x in line.kwargs.items() if (name, x) != ("keepdims", False)]
+        key = (line.call, identity(line.args), identity(settings))
         return None if seen.setdefault(key, line) is line else seen[key]
 
     return rewritten(program, rule)
@@ -176,13 +178,13 @@ def dot_products(program: Program) -> Program:
 
 
 def products(program: Program) -> Program:
-    """A matrix product is np.dot, which begins sooner than np.matmul; a matrix for a whole stack lies in rows."""
+    """A small matrix product is np.dot, which begins sooner than np.matmul; a matrix for a whole stack lies in rows."""
     lines: list[Line] = []
     for line in program:
         if line.call is np.matmul and line.ndim and line.dtype.kind == "f":
             a, b = map(value_of, line.args)
             if a.ndim <= 2 and b.ndim <= 2:
-                if a.dtype == b.dtype and line.value.flags.c_contiguous:
+                if a.dtype == b.dtype and line.value.flags.c_contiguous and line.value.size * a.shape[-1] < SMALL:
                     line.call = np.dot
             elif b.ndim == 2 and not b.flags.c_contiguous and isinstance(line.args[1], Line):
                 new = [line_of(np.ascontiguousarray, line.args[1])]

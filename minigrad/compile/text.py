@@ -157,6 +157,8 @@ class Writer:
             return ""
         if line.dtype not in (float, bool) and not any([isinstance(x, Line) and x.dtype == line.dtype for x in (a, b)]):
             return ""  # of Python's floats, which are wider
+        if isinstance(a, Line) and isinstance(a.value, (int, np.integer)) and isinstance(b, float) and b.is_integer():
+            b = int(b)  # beside a whole number NumPy compares 10 forty times faster than 10.0
         return f"{self.text(a)} {OPERATORS[line.call]} {self.text(b)}"
 
     def into(self, line: Line) -> list[str]:

@@ -35,8 +35,8 @@ def total_of_squares(*xs: Any) -> Any:
 def cost_of_labels(scores: Any, labels: Any) -> Any:
     if shape_of(scores)[:-1] != shape_of(labels) or len(shape_of(scores)) != 2:
         raise ValueError("needs scores of shape (examples, classes) and a label for each example.")
-    if (lowest := np.minimum.reduce(labels, initial=0)) < 0:
-        raise IndexError(f"the label {lowest}: classes are numbered from 0.")
+    if len(labels) and labels.astype(np.uint64).max() >= shape_of(scores)[1]:  # negative ones turn into very large ones
+        raise IndexError(f"a label that is none of the classes 0 to {shape_of(scores)[1] - 1}.")
     at, shifted = (np.arange(len(labels)), labels), scores - top(scores, 1)
     own, e = shifted[at], np.exp(shifted)
     if isinstance(e, np.ndarray):

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from .drawing import draw
     from .explanation import explain
     from .explorer import explore
+    from .explorer.training import Snapshots, explore_training
     from .plots import decision_boundary, optimizer_race, plot_gradcheck, plot_history
     from .scalar_circuit import expand, expansion
 
 __all__ = [
-    "decision_boundary", "derive", "draw", "expand", "expansion", "explain", "explore", "optimizer_race",
-    "plot_gradcheck", "plot_history",
+    "decision_boundary", "derive", "draw", "expand", "expansion", "explain", "explore", "explore_training",
+    "optimizer_race", "plot_gradcheck", "plot_history", "Snapshots",
 ]  # fmt: skip
 
 HOME = {"draw": ".drawing"} | dict.fromkeys(
@@ -29,6 +30,8 @@ HOME |= {
     "derive": ".derivation",
     "explain": ".explanation",
     "explore": ".explorer",
+    "explore_training": ".explorer.training",
+    "Snapshots": ".explorer.training",
     "expand": ".scalar_circuit",
     "expansion": ".scalar_circuit",
 }

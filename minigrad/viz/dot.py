@@ -14,7 +14,7 @@ import numpy as np
 from .circuit import Circuit, Node, Wire
 from .health import ailment, gradient_sizes
 from .heatmap import CELL, heatmap, pooled
-from .modules import chain
+from .modules import frames
 from .themes import Theme, mix
 from .words import SMALL, gradient_text, local_text, sent_text, shorten, value_text
 
@@ -79,12 +79,9 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
             part.node(gate, gate_label(node, sick), id=gate, **gate_style(node, theme, sick, sizes.get(node.id)))
         part.edge(gate, node.id, id=f"w{node.id[1:]}", arrowhead="none", headport=arrive, weight="8")
 
-    inside: dict[str, list[Node]] = {}  # the nodes of each module that is drawn open; a constant is where its gate is
-    for node in circuit.nodes:
-        if node.module:
-            inside.setdefault(node.module, []).append(node)
-        else:
-            write(node, graph)
+    inside, parts = frames(circuit)
+    for node in inside.get("", []):
+        write(node, graph)
     numbers = {path: i for i, path in enumerate(circuit.modules)}
 
     def cluster(path: str, part: Any) -> None:
@@ -95,15 +92,10 @@ def write_dot(circuit: Circuit, style: Style, graph: Any) -> None:
             )  # fmt: skip
             for node in inside.get(path, []):
                 write(node, module)
-            for child in children.get(path, []):
+            for child in parts.get(path, []):
                 cluster(child, module)
 
-    children: dict[str, list[str]] = {}
-    for path in circuit.modules:
-        line = [p for p in chain(path, circuit.modules) if p]
-        if path and any([p == path or p.startswith(f"{path}.") for p in inside]):
-            children.setdefault(line[-2] if line[1:] else "", []).append(path)
-    for path in children.get("", []):
+    for path in parts.get("", []):
         cluster(path, graph)
     for wire in circuit.wires:
         look = {"color": theme.dim, "style": "dashed"} if nodes[wire.source].constant else {"weight": "4"}

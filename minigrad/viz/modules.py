@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DtypeError
 from ..nn.module import Module
 from ..nn.summary import headline
 from ..value import Value
 
-__all__ = ["Modules", "chain"]
+if TYPE_CHECKING:
+    from .circuit import Circuit, Node
+
+__all__ = ["Modules", "chain", "frames"]
 
 
 class Modules:
@@ -45,6 +48,19 @@ class Modules:
         if owner is not None and number < self.spans.get(owner, (number + 1, 0))[0]:  # later: the loss reads a weight
             paths.append(owner)
         return max(paths, key=len, default=None)
+
+
+def frames(circuit: Circuit) -> tuple[dict[str, list[Node]], dict[str, list[str]]]:
+    """The values in each module that is drawn open, and the modules that are directly in each ("": in no other)."""
+    inside: dict[str, list[Node]] = {}
+    for node in circuit.nodes:
+        inside.setdefault(node.module or "", []).append(node)
+    parts: dict[str, list[str]] = {}
+    for path in circuit.modules:
+        if path and any([p == path or p.startswith(f"{path}.") for p in inside]):
+            *_, above, _ = ["", "", *[p for p in chain(path, circuit.modules) if p]]
+            parts.setdefault(above, []).append(path)
+    return inside, parts
 
 
 def chain(path: str, known: dict[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .circuit import Circuit, Node, Wire
+from .modules import frames
 from .page import Section, Table, write_html
 from .words import gradient_text, local_text, sent_text, shorten, value_text
 
@@ -53,16 +54,27 @@ def mermaid(circuit: Circuit, digits: int = 4) -> str:
     lines = ["flowchart LR"]
     if circuit.note:
         lines.insert(0, f"---\ntitle: {json.dumps(mermaid_text(circuit.note))}\n---")
-    for node in circuit.nodes:
-        name = name_of(node) if shorten(node.label) or node.cut else ""
-        said = [name, value_text(node, digits), gradient_text(node, digits)]
-        lines.append(f'    {node.id}["{"<br>".join([mermaid_text(text) for text in said if text])}"]')
-        if node.symbol is not None:
-            gate = f"g{(node.box or node.id)[1:]}"
-            if not node.box:
-                said = [shorten(node.symbol) or "?", *node.inside]
-                lines.append(f'    {gate}(("{"<br>".join([mermaid_text(text) for text in said])}"))')
-            lines.append(f"    {gate} --- {node.id}")
+    inside, parts = frames(circuit)
+    numbers = {path: i for i, path in enumerate(circuit.modules)}
+
+    def write(path: str, space: str) -> None:
+        for node in inside.get(path, []):
+            name = name_of(node) if shorten(node.label) or node.cut else ""
+            said = [name, value_text(node, digits), gradient_text(node, digits)]
+            lines.append(f'{space}{node.id}["{"<br>".join([mermaid_text(text) for text in said if text])}"]')
+            if node.symbol is not None:
+                gate = f"g{(node.box or node.id)[1:]}"
+                if not node.box:
+                    said = [shorten(node.symbol) or "?", *node.inside]
+                    lines.append(f'{space}{gate}(("{"<br>".join([mermaid_text(text) for text in said])}"))')
+                lines.append(f"{space}{gate} --- {node.id}")
+        for module in parts.get(path, []):
+            title = mermaid_text(shorten(f"{module}: {circuit.modules[module]}"))
+            lines.append(f'{space}subgraph m{numbers[module]}["{title}"]')
+            write(module, f"{space}    ")
+            lines.append(f"{space}end")
+
+    write("", "    ")
     for wire in circuit.wires:
         said = [text for text in (local_text(wire, digits), sent_text(wire, digits)) if text]
         label = f'|"{mermaid_text(" ".join(said))}"|' if said else ""

@@ -67,7 +67,7 @@ class State {
       const d = replay.sent[gate][wire];
       if (d !== null && this.arrived(gate)) sum = replay.together(source, sum, d);
     }
-    const live = end === this.now && this.phase !== "seed" ? this.phase : null;
+    const live = end === this.now && (this.phase === "forward" || (this.phase === "backward" && nodes[source].needs)) ? this.phase : null;
     return { value, grad: sum === null ? "" : source === hidden && nodes[source].needs ? "?" : gradText(sum), live };
   }
 
@@ -103,6 +103,7 @@ class App {
     this.inputs = new Inputs(this);
     this.quiz = new Quiz(this);
     this.table = new Table(this);
+    this.training = data.training ? new Training(this, data.training, rules) : null;
     this.listen();
     this.restore();
     this.drawing.begin(this.stage);
@@ -139,6 +140,7 @@ class App {
     this.drawing.paint(this.state);
     this.inputs.paint();
     this.table.paint();
+    this.training?.paint();
     const slider = byId("step");
     slider.value = this.step;
     slider.setAttribute("aria-valuetext", `step ${this.step} of ${this.last}: ${this.heading()}`);
@@ -298,13 +300,15 @@ class App {
     this.drawing.repaint = true;
     this.drawing.paint(this.state);
     this.drawing.repaint = false;
+    this.training?.paint(true);
   }
 
   colours(kind) {
     const style = getComputedStyle(document.documentElement);
     const get = (name) => style.getPropertyValue(`--${name}`).trim();
     const [positive, negative] = kind === "value" ? ["positive", "negative"] : ["up", "down"];
-    return { paper: get("paper"), ink: get("ink"), positive: get(positive), negative: get(negative) };
+    const classes = ["down", "up", "positive", "negative", "accent", "wire"].map(get);
+    return { paper: get("paper"), ink: get("ink"), positive: get(positive), negative: get(negative), classes };
   }
 
   // The number under the pointer, in a heatmap.
@@ -349,6 +353,7 @@ class App {
     this.timer = setTimeout(() => {
       const parts = [`s=${this.step}`];
       if (this.levelNumber) parts.push(`l=${this.levelNumber}`);
+      if (this.training) parts.push(`u=${this.training.now}`);
       this.replay.data.forEach((x, i) => {
         if (x === this.replay.original[i]) return;
         const before = dataOf(this.replay.original[i]);
@@ -368,6 +373,7 @@ class App {
     const level = Number(parts.get("l") ?? 0);
     if (this.data.levels[level] && level !== this.levelNumber) this.open(level);
     const { replay } = this;
+    this.training?.load(Number(parts.get("u") ?? this.training.now));
     replay.data = [...replay.original];
     for (const [key, text] of parts) {
       const [, leaf, at] = key.match(/^v(\d+)(?:\.(\d+))?$/) ?? [];

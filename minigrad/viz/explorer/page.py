@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Callable
 from math import isfinite
 from string import Template
 from typing import Any
@@ -33,20 +34,28 @@ NUMBER = 10  # characters: -1.234e-05
 PICTURE = 48  # the side of a heatmap
 
 
-def page(v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int) -> tuple[str, str, str]:
-    """The HTML text, its title, and what it says about what is missing."""
+def page(
+    v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int,
+    training: Callable[[Graph, Rules], dict[str, Any]] | None = None,
+) -> tuple[str, str, str]:  # fmt: skip
+    """The HTML text, its title, and what it says about what is missing; `training` adds what training.js needs."""
     graph = Graph.behind(v, model, max(LARGEST, max_nodes))
     levels, note = ([], "") if graph.note else levels_of(graph, max_nodes)
     if not levels:
         graph = Graph.behind(v, model, max_nodes)
         levels, note = levels_of(graph, max_nodes)
-    data, rules = facts(graph, v, gradient)
+    rules = Rules(Constants())
+    data = facts(graph, v, gradient, rules)
+    if training is not None:
+        data["training"] = training(graph, rules)
+    data["constants"] = [encoded(array) for array in rules.constants.arrays]
     notes = [text for text in (graph.note, note, *data.pop("notes")) if text]
     data["levels"] = [drawn(graph, level, data["nodes"]) for level in levels]
     name = shorten(title or "") or (f"The circuit of {shorten(v.label)}" if shorten(v.label) else "A circuit")
     data |= {"title": name, "note": " ".join(notes)}
     program = "\n".join([script(file) for file in SCRIPTS])
-    program = f'"use strict";\n(() => {{\n{program}\nconst RULES = (K) => [\n{rules}\n];\nstart(RULES);\n}})();\n'
+    texts = ",\n".join(rules.texts)
+    program = f'"use strict";\n(() => {{\n{program}\nconst RULES = (K) => [\n{texts}\n];\nstart(RULES);\n}})();\n'
     style = script("page.css")
     text = Template(script("page.html")).substitute(
         title=html.escape(name), style=style, data=safe_json(data), program=program, style_hash=digest(style),
@@ -66,9 +75,8 @@ def safe_json(data: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ the data
-def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
-    """The values of the graph and how each is computed; and the rules, as JavaScript."""
-    rules = Rules(Constants())
+def nodes_of(graph: Graph, rules: Rules) -> list[dict[str, Any]]:
+    """Each value's name and data, or from which others and by which rule it is computed."""
     nodes, names = [], Labels()
     for at, value in enumerate(graph.values):
         is_value = isinstance(value, Value)
@@ -83,6 +91,12 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
         if not graph.inputs[at] or node["rule"] in rules.no_forward:
             node["data"] = encoded(raw(graph, at))
         nodes.append(node)
+    return nodes
+
+
+def facts(graph: Graph, v: Value, gradient: Any, rules: Rules) -> dict[str, Any]:
+    """What the page has to know about a graph."""
+    nodes = nodes_of(graph, rules)
     forward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_forward}
     backward = {at for at, node in enumerate(nodes) if node.get("rule") in rules.no_backward}
     seed = upstream_of(v, 1.0 if gradient is None else gradient)
@@ -95,16 +109,14 @@ def facts(graph: Graph, v: Value, gradient: Any) -> tuple[dict[str, Any], str]:
             nodes[at]["sent"] = [encoded(part) for part, x in pairs if not isinstance(x, str)]
     examples = {node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}
     leaves = [at for at, node in enumerate(nodes) if "rule" not in node and node["name"]]
-    data = {
+    return {
         "nodes": nodes,
         "seed": encoded(seed),
-        "constants": [encoded(array) for array in rules.constants.arrays],
         "words": {rule: words(graph.values[at].gate, len(graph.inputs[at])) for rule, at in examples.items()},
         "leaves": sorted(leaves, key=lambda at: graph.values[at]._number),
         "frozen": frozen(graph, forward, bool(backward)),
         "notes": notes_about(graph, forward | backward, bool(backward)),
     }
-    return data, ",\n".join(rules.texts)
 
 
 class Labels:

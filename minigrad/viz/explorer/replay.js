@@ -1,4 +1,12 @@
 // The graph, computed: forward through the gates, and back by the chain rule.  Each gate's rule is its row in Python.
+function computed(nodes, rules, data) {
+  const values = [...data];
+  nodes.forEach((node, i) => {
+    if (values[i] === undefined) values[i] = rules[node.rule].forward(node.inputs.map((k) => values[k]));
+  });
+  return values;
+}
+
 class Replay {
   constructor(data, rules) {
     this.nodes = data.nodes;
@@ -24,11 +32,7 @@ class Replay {
   }
 
   forward(data) {
-    const values = [...data];
-    this.nodes.forEach((node, i) => {
-      if (values[i] === undefined) values[i] = this.rules[node.rule].forward(node.inputs.map((k) => values[k]));
-    });
-    return values;
+    return computed(this.nodes, this.rules, data);
   }
 
   // grads[i]: of the root by value i; sent[i][j]: what gate i adds to it for its input j; null where none flows.
