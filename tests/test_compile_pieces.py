@@ -78,6 +78,68 @@ def test_gradients_of_a_linear_layer(small: None, rng: Any) -> None:
     assert f.source.count("np.matmul") == 2  # each product is still one call
 
 
+def training(x: Any, y: Any) -> Any:
+    """A linear classifier's steps, with a decay of all its parameters and a gradient that is zero in many places."""
+    rng = np.random.default_rng(3)
+    w, b = mg.Value(rng.normal(size=(10, 3072)), label="w"), mg.Value(np.zeros(10), label="b")
+    optimizer = mg.optim.SGD([w, b], lr=1e-3, momentum=0.9)
+
+    def step(x: Any, y: Any) -> Any:
+        loss = mg.nn.functional.multiclass_hinge_loss(x @ w.T + b, y) + 0.1 * mg.sum(w[2:5, :7] ** 2.0)
+        loss = loss + 0.1 * sum([mg.sum(p * p) for p in (w, b)])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return w, step
+
+
+def test_gradients_lie_in_the_optimizers_place(small: None, rng: Any) -> None:
+    """Written there in pieces, in views, or put among zeros, which must be zeros in the next call, too."""
+    x, y = rng.normal(size=(256, 3072)), rng.integers(10, size=256)
+    (w, eager), (v, step) = training(x, y), training(x, y)
+    step = mg.compile(step)
+    for _ in range(5):
+        assert step(x, y).item() == pytest.approx(eager(x, y).item(), rel=1e-12)
+        np.testing.assert_allclose(v.data, w.data, rtol=0.0, atol=1e-13)
+        np.testing.assert_allclose(v.grad, w.grad, rtol=0.0, atol=1e-13)
+
+
+def test_zeros_beside_a_gradient_stay_zeros() -> None:
+    def make() -> Any:
+        w, b = mg.Value(np.arange(12.0).reshape(4, 3), label="w"), mg.Value(np.ones(3), label="b")
+        optimizer = mg.optim.SGD([w, b], lr=0.1)
+
+        def step(x: Any) -> Any:
+            loss = mg.sum((x @ w[0:2] + b) ** 2.0) + 0.1 * sum([mg.sum(p * p) for p in (w, b)])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return w, step
+
+    (w, eager), (v, step) = make(), make()
+    step = mg.compile(step)
+    for _ in range(4):
+        eager(np.full((5, 2), 0.1)), step(np.full((5, 2), 0.1))
+        np.testing.assert_allclose(v.data, w.data, rtol=0.0, atol=1e-13)
+
+
+def test_a_gradient_at_labels_of_rows_adds_what_is_named_twice(rng: Any) -> None:
+    x, y = rng.normal(size=(6, 4)), np.array([1, 3, 3, 0, 2, 1])
+
+    def f(x: Any, y: Any, rows: Any) -> Any:
+        return mg.sum(x[rows, y] ** 2.0)
+
+    for rows in (np.arange(6), np.array([0, 0, 1, 1, 0, 1])):
+        slope = mg.compile(lambda x, y, rows=rows: mg.grad(f)(x, y, rows))
+        for labels in (y, y[::-1].copy()):
+            expected = mg.grad(f)(x, labels, rows)
+            np.testing.assert_allclose(slope(x, labels).data, expected, rtol=0.0, atol=1e-14)
+
+
 def test_elsewhere_products_stay_whole(monkeypatch: pytest.MonkeyPatch, rng: Any) -> None:
     monkeypatch.setattr(pieces, "small_kernels", lambda: False)
     f = mg.compile(lambda a, b: a @ b)
