@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]  # the table of differences is one of the tests
+import explorers  # noqa: E402
 from tables import pages  # noqa: E402
 
 import minigrad  # noqa: E402
@@ -45,6 +46,8 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "minigrad"
 html_static_path = ["_static"]
+explorers.write(HERE / "_build" / "extra" / "explorers")
+html_extra_path = ["_build/extra"]
 html_css_files = ["minigrad.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -137,11 +137,16 @@ def arithmetic(program: Program) -> Program:
             if is_number(b, 1.0) and fits(a, line):
                 return a
             twice = isinstance(b, float) and isinstance(a, Line) and a.call is np.multiply
-            if twice and isinstance(a.args[1], float) and np.isfinite(b * a.args[1]):
+            if twice and isinstance(a.args[1], float) and moderate(b) and moderate(a.args[1]):
                 line.args = (a.args[0], b * a.args[1])
         return None
 
     return rewritten(program, rule)
+
+
+def moderate(x: float) -> bool:
+    """Whether a product with it, here or there in a chain, neither overflows nor vanishes: also in float32."""
+    return 1e-9 < abs(x) < 1e9
 
 
 def is_number(x: Any, n: float) -> bool:
