@@ -48,6 +48,13 @@ def writes(x: Any) -> Any:
     return y
 
 
+def makes_an_optimiser(x: Any) -> Any:
+    optimizer = optim.SGD([W], lr=0.1)
+    (x * W).sum().backward()
+    optimizer.step()
+    return W * 1.0
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "data of an argument": (lambda x: Value(x.data * 2.0), r"x \(6, 3\) was asked for its data.*Compute with gates"),
     "data of a result": (lambda x: x * (x * 2.0).data, r"from multiply \(6, 3\) was asked for its data"),
@@ -74,6 +81,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "data assigned": (assigns, "data of W .* were asked"),
     "data assigned, unread": (assigns_without_reading, r"W \(3,\) was changed.*let an optimiser"),
     "micrograd's own step": (micrograd_step, "data of W .* were asked.*outside of the compiled function"),
+    "an optimiser inside": (makes_an_optimiser, "SGD was made inside of the function"),
     "freezing": (freezes, r"W \(3,\) was changed while mg.compile recorded"),
     "writing": (writes, "was written into.*mg.where"),
 }
@@ -114,10 +122,19 @@ def test_what_is_not_refused() -> None:
 
 
 def test_data_that_is_baked_in_is_listed() -> None:
-    noise = np.random.default_rng(0).normal(size=(6, 3))
-    f = compile(lambda x: (x * noise).sum())
-    f(X)
-    assert "data of the function, the same on every call: float64 (6, 3)" in f.explain()
+    noise, labels = np.random.default_rng(0).normal(size=(6, 3)), Y[::-1]
+
+    def f(x: Any) -> Any:
+        return nn.CrossEntropyLoss()(x * W + noise, labels)  # both from outside
+
+    compiled = compile(mg.value_and_grad(f))
+    compiled(X)
+    listed = [line for line in compiled.explain().splitlines() if line.startswith("data that are the same on every")]
+    assert re.search(r": float64 \(6, 3\) in test_compile_refusals.py:\d+: return nn.Cross.*# both from", listed[0])
+    assert any(["int64 (6,)" in line for line in listed])
+    plain = compile(lambda x: (x * W).sum())
+    plain(X)
+    assert "data that" not in plain.explain()
 
 
 def test_values_kept_from_a_recording() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class Build:
         self.blocks: list[Block] = []  # they go into the last one,
         self.open = False  # as long as nobody else asks for a result of it
         self.stored: dict[Value, Any] = {}  # gradients that the leaves don't have yet
+        self.turns = sorted([turn for one_pass in recorder.passes for turn in one_pass])  # forward, backward, forward
         self.steps = [e.at for e in recorder.events if isinstance(e, Effect) and e.optimizer is not None]
         for x, i in arguments.items():
             self.input("argument", i, x._raw, x.label)
@@ -46,10 +48,12 @@ class Build:
         self.scalars = scalars if len(scalars) >= LONG else {}
         made = [*gates, *self.recorder.events]
         for each in sorted(made, key=lambda each: each._number if isinstance(each, Value) else each.at):
-            if isinstance(each, Value):
-                self.gate(each)
-            else:
+            if not isinstance(each, Value):
                 self.event(each)
+            elif each in self.scalars:
+                self.scalar(each)
+            else:
+                self.gate(each)
         self.store_gradients()
         outputs = tree_map(lambda x: self.line(x, float("inf")), out)
         lines = decided_first(self.builder.lines)
@@ -84,9 +88,6 @@ class Build:
         """The lines of one gate."""
         gate, at, recorder = node.gate, node._number, self.recorder
         assert gate is not None
-        if node in self.scalars:
-            self.scalar(node)
-            return
         if gate is read:
             self.line_for[node] = self.leaf(node._saved[0][0], node._raw, at)
             return
@@ -114,7 +115,7 @@ class Build:
         block.add(node, tuple(refs), params, self.is_backward(at))
 
     def is_backward(self, at: float) -> bool:
-        return any([start < at < end for start, end in self.recorder.passes])
+        return bisect(self.turns, at) % 2 == 1
 
     def line(self, x: Any, at: float) -> Any:
         """The line that makes a value, or the number that it always is."""
@@ -197,15 +198,21 @@ def reachable(recorder: Recorder, out: Any) -> tuple[list[Value], dict[Value, An
         stack += tree_leaves(event.args) if isinstance(event, Effect) else [event.wire]
     seen: set[Value] = set()
     scalars: dict[Value, Any] = {}
+    places = recorder.places
     while stack:
         node = stack.pop()
         if not isinstance(node, Value):
             continue
-        node = recorder.places.get(node, (node, 0))[0]
+        if places:
+            node = places.get(node, (node, 0))[0]
         if node in seen or node.gate is None:
             continue
         seen.add(node)
         given, params = given_to(node)
+        if node._saved is None:
+            scalars[node] = given, params
+            stack += given
+            continue
         beside = [x for x in tree_leaves(params) if isinstance(x, (Value, np.ndarray))] if params else []
         if is_scalar(node) and all(map(is_scalar, given)) and not beside and node.gate is not read:
             scalars[node] = given, params

@@ -171,8 +171,11 @@ class Compiled:
             own = stand_ins(recorder, given, [e for e in self.entries.get(key, ()) if not e.lent])
             if own:
                 rebound(program, recorder, own)
+            data = constants(program)
             program, stages = optimise(program)
-            return Entry(program, emit(program), out, recorder, given, own, self.gate, stages)
+            entry = Entry(program, emit(program), out, recorder, given, own, self.gate, stages)
+            entry.data = data
+            return entry
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}>"
@@ -212,8 +215,7 @@ class Compiled:
         lines = [str(stage) for stage, before in pairs if before is None or stage[1:] != before[1:]]
         sizes = entry.emitted.buffers
         lines.append(f"{len(sizes)} buffers of {sum(sizes):,} bytes")
-        for x in constants(entry.program):
-            lines.append(f"data of the function, the same on every call: {x.dtype} {x.shape}")
+        lines += [f"data that are the same on every call: {each}" for each in entry.data]
         if self.count > 1:
             lines.append(f"recorded {self.count} times, for other kinds of arguments or decisions")
         return "\n".join(lines)

@@ -70,6 +70,7 @@ class Entry:
         self.lent = bool(own)  # whether other Values lend their numbers to `given` for the call
         self.structure = tree_map(lambda x: None, out)
         self.kinds: list[Any] = [None] * 99
+        self.data: list[str] = []  # raw data of the function
         self.modes = list(recorder.modes.items())
         self.scalars = [(leaves, [v.requires_grad] * len(leaves)) for v, leaves in recorder.vectors.items()]
         self.without_grad, self.with_grad = recorder.without_grad, recorder.with_grad

@@ -307,10 +307,12 @@ class Recorder:
         wires = tuple([x if isinstance(x, Value) else n for x, n in zip(inputs, numbers, strict=True)])
         node = self.wire(out)
         node.gate, node._requires_grad = gate, gate.differentiable and self.gradients and any(map(needs, wires))
-        if gate.local is not None and bool not in map(type, numbers):
-            node._keep_locals(gate, wires, numbers, False)
-        else:
+        walking = bool(self.passes) and self.passes[-1][1] == float("inf")
+        if gate.local is None or walking or bool in map(type, numbers):
             node._saved = (wires, (out, *numbers), {})
+        else:
+            with self.aside():
+                node._keep_locals(gate, wires, numbers, False)
         self.uses(wires)
         return node
 
@@ -605,6 +607,11 @@ class Recorder:
 
     def step(self, optimizer: Any) -> None:
         """An optimiser's step: done now, unrecorded, and again on every call."""
+        if optimizer.made > self.start:
+            raise CompileError(
+                f"{type(optimizer).__name__} was made inside of the function that mg.compile records: later calls "
+                f"would go on with this one, and its memory. Make it outside. In {users_line()}"
+            )
         self.events.append(Effect(tick(), optimizer.step, optimizer=optimizer))
         self.reads.clear()
         with self.aside():

@@ -51,10 +51,19 @@ def size(x: Line) -> int:
     return sum([int(np.size(part)) for part in tree_leaves(x.value)])
 
 
-def constants(program: Program) -> list[Any]:
-    """The arrays that are part of the program: raw data of the function, the same on every call."""
-    found = [x for line in program for x in tree_leaves([line.args, list(line.kwargs.values())])]
-    return list({id(x): x for x in found if isinstance(x, np.ndarray) and x.ndim}.values())
+def constants(program: Program) -> list[str]:
+    """The raw arrays that the function uses, with the line that does: they are the same on every call."""
+    found: dict[int, str] = {}
+    for line in program:
+        for x in tree_leaves([line.args, list(line.kwargs.values())]) if not line.backward else ():
+            if isinstance(x, np.ndarray) and x.ndim and x.size and not plain(x):
+                found.setdefault(id(x), f"{x.dtype} {x.shape} in {line.comment}")
+    return list(found.values())
+
+
+def plain(x: Any) -> bool:
+    """Zeros, ones, or 0, 1, 2, ...: what layers make for themselves, and no data."""
+    return bool((x == 0).all() or (x == 1).all() or (x.ravel() == np.arange(x.size)).all())
 
 
 def forward_graph(recorder: Any, out: Any) -> Any:

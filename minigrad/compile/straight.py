@@ -8,6 +8,7 @@ call is made again eagerly; where something has been changed already, so that it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ class Spelling:
         self, text: str, level: int = ATOM, inner: int = CONDITIONAL, *, raises: bool = False, function: Any = None
     ) -> None:
         self.text, self.level, self.inner, self.raises, self.function = text, level, inner, raises, function
+        self.simpler: Callable[..., Any] | None = None
         self.twice = [i for i in range(3) if text.count(f"{{{i}}}") > 1]
 
 
@@ -45,6 +47,7 @@ def infix(sign: str, level: int, inner: int, raises: bool = False) -> Spelling:
     return Spelling(f"{{0}} {sign} {{1}}", level, inner, raises=raises)
 
 
+SECH, TANH = REGISTRY["sech"], REGISTRY["tanh"]
 OURS = ("number", "detach")  # gates that only the recorder makes
 SPELLINGS = {
     "add": infix("+", SUM, SUM),
@@ -98,7 +101,7 @@ def called(gate: Gate, params: dict[str, Any]) -> Spelling:
 
 
 def sech_squared(x: float) -> float:
-    y: float = REGISTRY["sech"].compute((x,), {})
+    y: float = SECH.compute((x,), {})
     return y * y
 
 
@@ -106,23 +109,20 @@ def sech_squared(x: float) -> float:
 SECH_SQUARED = Spelling("1.0 - _ if (_ := {0} * {0}) < 0.81 else {f}({1})", CONDITIONAL, function=sech_squared)
 
 
-def simpler(name: str, x: Any, y: Any, z: Any) -> Any:
-    """The input that is the result, or a constant that is; None where there is more to compute."""
-    if name in ("positive", "detach") or (name in ("power", "divide") and y == "1.0"):
-        return x
-    if name == "multiply" and "1.0" in (x, y):
-        return y if x == "1.0" else x
-    if name in ("bitwise_and", "bitwise_or") and (x in TRUTHS or y in TRUTHS):
-        known, other = (x, y) if x in TRUTHS else (y, x)
-        return other if TRUTHS[known] == (name == "bitwise_and") else known
-    if name == "select" and x in TRUTHS:
-        return y if TRUTHS[x] else "0.0"
-    if name == "where" and x in TRUTHS:
-        return y if TRUTHS[x] else z
-    return None
-
-
-TRUTHS = {"True": True, "False": False}
+# The result without computing, from the texts of constants: an input, or a constant; None where that isn't known.
+SIMPLER: dict[str, Callable[..., Any]] = {
+    "positive": lambda x: x,
+    "detach": lambda x: x,
+    "multiply": lambda x, y: y if x == "1.0" else x if y == "1.0" else None,
+    "divide": lambda x, y: x if y == "1.0" else None,
+    "power": lambda x, y: x if y == "1.0" else None,
+    "select": lambda mask, x: {"True": x, "False": "0.0"}.get(mask),
+    "where": lambda mask, x, y: {"True": x, "False": y}.get(mask),
+    "bitwise_and": lambda x, y: "False" if "False" in (x, y) else {"True": y}.get(x, {"True": x}.get(y)),
+    "bitwise_or": lambda x, y: "True" if "True" in (x, y) else {"False": y}.get(x, {"False": x}.get(y)),
+}
+for name, rule in SIMPLER.items():
+    SPELLINGS[name].simpler = rule
 
 
 # --------------------------------------------------------------------------------------------------------------- block
@@ -202,15 +202,14 @@ class Block:
             return text_of(node._raw)
         if (written := self.spellings.get(gate)) is None or params:
             written = self.spellings[gate] = spelling(gate, params)
-        if SPELLINGS.get(gate.name) is written:
-            x, y, z = (*inputs, None, None, None)[:3]
-            if (ref := simpler(gate.name, x, y, z)) is not None:
+        if written.simpler is not None:
+            if (ref := written.simpler(*inputs)) is not None:
                 return ref
-            if gate.name == "power" and y == "2.0":
-                inputs, written = (x,), SPELLINGS["square"]
-            elif gate.name == "multiply" and x == y >= 0 and self.steps[x].gate is REGISTRY["sech"]:
-                of = self.steps[x].inputs
-                if (tanh := self.known.get((REGISTRY["tanh"], of))) is not None:
+            if gate.name == "power" and inputs[1] == "2.0":
+                inputs, written = inputs[:1], SPELLINGS["square"]
+            elif gate.name == "multiply" and inputs[0] == inputs[1] >= 0 and self.steps[inputs[0]].gate is SECH:
+                of = self.steps[inputs[0]].inputs
+                if (tanh := self.known.get((TANH, of))) is not None:
                     inputs, written = (tanh, *of), SECH_SQUARED
         of = self.gradient_of.get(node)
         label = node.label if of is None else of.label and f"d_{of.label}"
@@ -226,12 +225,12 @@ class Block:
         texts, names = [w.text(x) for x in given], {w.text(x) for x in given if isinstance(x, Line)}
         uses, last = self.uses(outputs)
         live = [i for i, n in enumerate(uses) if n]
-        place = dict(zip(live, range(len(live)), strict=True))
         parts = [Part(w.unique("part")) for _ in range(len(live) // PART + 1)]
+        part_of = {i: parts[at // PART] for at, i in enumerate(live)}
         safe: dict[Gate, Spelling] = {}
         pending: dict[int, tuple[str, int]] = {}  # expressions without a name, and how tightly they bind
         for i in live:
-            part = parts[place[i] // PART]
+            part = part_of[i]
             written, inputs, gate, *_, backward = self.steps[i]
             if written.raises and not w.may_raise:
                 written = safe[gate] = safe.get(gate) or called(gate, {})
@@ -247,18 +246,21 @@ class Block:
                     text = text if level >= written.inner + (k == 1) else f"({text})"
                 else:
                     text = self.names[x]
-                    part.reads(text, parts[place[x] // PART])
+                    if (earlier := part_of[x]) is not part:
+                        part.takes(text, earlier)
                 operands.append(text)
-            f = w.bind(written.function, written.function.__name__) if written.function is not None else ""
-            text = written.text.format(*operands, f=f, all=", ".join(operands))
-            near = uses[i] == 1 and last[i] - i <= NEAR and parts[place[last[i]] // PART] is part
-            if near and len(text) <= SHORT:
+            if written.function is None:
+                text = written.text.format(*operands)
+            else:
+                f = w.bind(written.function, written.function.__name__)
+                text = written.text.format(*operands, f=f, all=", ".join(operands))
+            if uses[i] == 1 and len(text) <= SHORT and last[i] - i <= NEAR and part_of[last[i]] is part:
                 pending[i] = text, written.level
             else:
                 self.names[i] = name = self.name(w, i)
                 part.write(f"{name} = {text}", backward)
         for i in outputs:
-            parts[place[i] // PART].outputs[self.names[i]] = None
+            part_of[i].outputs[self.names[i]] = None
         if len(parts) == 1:
             return [], parts[0].statements
         return [part.function() for part in parts], [part.call() for part in parts]
@@ -306,12 +308,11 @@ class Part:
             self.statements.append(HEADINGS[backward])
         self.statements.append(statement)
 
-    def reads(self, name: str, part: Part) -> None:
-        """A result that may be that of another part."""
-        if part is not self:
-            if part not in self.taken:
-                part.later.append(self)
-            self.taken.setdefault(part, {})[name] = None
+    def takes(self, name: str, part: Part) -> None:
+        """A result of an earlier part."""
+        if part not in self.taken:
+            part.later.append(self)
+        self.taken.setdefault(part, {})[name] = None
 
     def function(self) -> str:
         """The part as a function: it returns a tuple for each later part that takes something, and one of outputs."""

@@ -130,11 +130,18 @@ def single(v: Value) -> bool:
 
 def kept_local(v: Value, i: int, source: Value) -> Any:
     """The local gradient on wire i, with which `times` does all that the engine would; None if there's more to it."""
-    gate, (wires, args, params) = v.gate, v._saved
-    if gate is None or gate.local is None or gate.arity is None or not gate.catalogued or v.size > SMALL:
+    gate, data, before = v.gate, v.data, source.data
+    if (
+        gate is None
+        or gate.local is None
+        or gate.arity is None
+        or not gate.catalogued
+        or type(data) is not type(before)
+    ):
         return None
-    if v.shape != source.shape or v.dtype != source.dtype:
-        return None  # it was broadcast or cast
+    if type(data) is np.ndarray and (data.shape != before.shape or data.dtype != before.dtype or data.size > SMALL):
+        return None  # it was broadcast or cast, or is too large to be kept
+    wires, args, params = v._saved
     if any([isinstance(s, Value) and s.gate is None and s._saved for s in wires]):
         return None  # a leaf was changed in place: the engine knows whether that was since
     local = ieee(gate.rule(i), args, params)
@@ -180,17 +187,23 @@ def sum_up(found: Survey) -> list[list[float]]:
 def flow(loss: Value, gates: list[Value], links: list[list[Link]]) -> tuple[Any, list[list[float]]]:
     """The gradient at x, and how good each wire is: by what the whole gradient grows or shrinks on it."""
     flows: list[Any] = [None] * (len(gates) + 1)
+    sizes = [1.0] * (len(gates) + 1)
     flows[-1] = upstream_of(loss, 1.0)
     gains = []
     for at in range(len(gates), 0, -1):
-        g, v, here = flows[at], gates[at - 1], []
-        flows[at], size, everything = None, size_of(g), ()
+        g, v, size, here = flows[at], gates[at - 1], sizes[at], []
+        flows[at], everything = None, ()
         for i, j, local in links[at - 1]:
             if local is None:
                 everything = everything or sent(v, g)
             part = everything[i] if local is None else times(g, local)
-            here.append(weight(size_of(part) / size) if size else -CLOSED)
-            flows[j] = part if flows[j] is None else flows[j] + part
+            passed = size if part is g else size_of(part)
+            here.append(weight(passed / size) if size else -CLOSED)
+            if flows[j] is None:
+                flows[j], sizes[j] = part, passed
+            else:
+                flows[j] = flows[j] + part
+                sizes[j] = size_of(flows[j])
         gains.append(here)
     return flows[0], gains[::-1]
 

@@ -73,7 +73,9 @@ function each(f, xs, dtype) {
   const shape = broadcastShape(xs.map(shapeOf));
   const out = new Float64Array(size(shape));
   const args = xs.map(dataOf);
-  const from = xs.map((x) => (x instanceof Arr && !same(x.shape, shape) ? places(x, shape) : x instanceof Arr ? null : 0));
+  const from = xs.map((x) =>
+    x instanceof Arr && !same(x.shape, shape) ? places(x, shape) : x instanceof Arr ? null : 0,
+  );
   const given = new Array(xs.length);
   for (let k = 0; k < out.length; k++) {
     for (let j = 0; j < xs.length; j++) given[j] = args[j][from[j] === null ? k : from[j] === 0 ? 0 : from[j][k]];
@@ -82,10 +84,19 @@ function each(f, xs, dtype) {
   return made(shape, out, dtype ?? common(xs));
 }
 
-const unary = (f) => (x, ...params) => (x instanceof Arr ? each((y) => f(y, ...params), [x]) : f(Number(x), ...params));
+const unary =
+  (f) =>
+  (x, ...params) =>
+    x instanceof Arr ? each((y) => f(y, ...params), [x]) : f(Number(x), ...params);
 const binary = (f) => (a, b) => (a instanceof Arr || b instanceof Arr ? each(f, [a, b]) : f(Number(a), Number(b)));
-const ternary = (f) => (...xs) => (xs.some((x) => x instanceof Arr) ? each(f, xs) : f(...xs.map(Number)));
-const test = (f) => (...xs) => (xs.some((x) => x instanceof Arr) ? each(f, xs, "b") : f(...xs.map(Number)));
+const ternary =
+  (f) =>
+  (...xs) =>
+    xs.some((x) => x instanceof Arr) ? each(f, xs) : f(...xs.map(Number));
+const test =
+  (f) =>
+  (...xs) =>
+    xs.some((x) => x instanceof Arr) ? each(f, xs, "b") : f(...xs.map(Number));
 
 // The numbers of x with the given axes last, as rows of `width` numbers.
 function rows(x, axes) {
@@ -97,17 +108,22 @@ function rows(x, axes) {
 }
 
 // A reduction: a number of each row; `shape` is that of the result.
-const reduction = (f, dtype) => (x, axes, shape, ...params) => {
-  const { data, width } = rows(x, axes);
-  const out = new Float64Array(size(shape));
-  for (let k = 0; k < out.length; k++) out[k] = f(data.subarray(k * width, (k + 1) * width), ...params);
-  return made(shape, out, dtype ?? common([x]));
-};
+const reduction =
+  (f, dtype) =>
+  (x, axes, shape, ...params) => {
+    const { data, width } = rows(x, axes);
+    const out = new Float64Array(size(shape));
+    for (let k = 0; k < out.length; k++) out[k] = f(data.subarray(k * width, (k + 1) * width), ...params);
+    return made(shape, out, dtype ?? common([x]));
+  };
 
 // A function of each line along the axes, with as many results.
 const lines = (f) => (x, axes) => {
   const shape = shapeOf(x);
-  const order = shape.map((_, i) => i).filter((i) => !axes.includes(i)).concat(axes);
+  const order = shape
+    .map((_, i) => i)
+    .filter((i) => !axes.includes(i))
+    .concat(axes);
   const turned = F.transpose(x, order);
   const n = size(axes.map((axis) => shape[axis]));
   const out = new Float64Array(turned.data.length);
@@ -128,11 +144,15 @@ function read(x) {
 
 const F = {}; // the forward rule of each gate: see gates.js
 
-// ----------------------------------------------------------------------------------------------------- moving numbers
+// ---------------------------------------------------------------------------------------------------- moving numbers
 F.reshape = (x, shape) => made(shape, Float64Array.from(dataOf(x)), dtypeOf(x) === "weak" ? "d" : dtypeOf(x));
 F.take = (x, from, shape) => {
   const data = dataOf(x);
-  return made(shape, Float64Array.from(dataOf(from), (i) => data[i]), dtypeOf(x) === "weak" ? "d" : dtypeOf(x));
+  return made(
+    shape,
+    Float64Array.from(dataOf(from), (i) => data[i]),
+    dtypeOf(x) === "weak" ? "d" : dtypeOf(x),
+  );
 };
 F.put = (x, to, shape) => {
   const out = new Float64Array(size(shape));
@@ -144,7 +164,11 @@ F.put = (x, to, shape) => {
 F.broadcast_to = (x, shape) => {
   const data = dataOf(x);
   if (!(x instanceof Arr)) return made(shape, new Float64Array(size(shape)).fill(x), dtypeOf(x) === "b" ? "b" : "d");
-  return made(shape, Float64Array.from(places(x, shape), (i) => data[i]), x.dtype);
+  return made(
+    shape,
+    Float64Array.from(places(x, shape), (i) => data[i]),
+    x.dtype,
+  );
 };
 F.transpose = (x, axes) => {
   if (!(x instanceof Arr) || axes.every((a, i) => a === i)) return x;
@@ -155,8 +179,15 @@ F.transpose = (x, axes) => {
     step *= x.shape[i];
   }
   const shape = axes.map((a) => x.shape[a]);
-  const from = walk(shape, axes.map((a) => steps[a]));
-  return new Arr(shape, Float64Array.from(from, (i) => x.data[i]), x.dtype);
+  const from = walk(
+    shape,
+    axes.map((a) => steps[a]),
+  );
+  return new Arr(
+    shape,
+    Float64Array.from(from, (i) => x.data[i]),
+    x.dtype,
+  );
 };
 F.concatenate = (xs, axis) => {
   const shape = [...xs[0].shape];
@@ -178,7 +209,7 @@ F.cast = (x, dtype) => {
   return made(shapeOf(x), Float64Array.from(dataOf(x)), dtype === "?" ? "b" : dtype);
 };
 
-// ----------------------------------------------------------------------------------------- the chain rule, in one place
+// ---------------------------------------------------------------------------------------- the chain rule, in one place
 // Upstream times local; a local of true and false selects.
 function times(g, local) {
   return dtypeOf(local) === "b" ? F.select(local, g) : F.multiply(g, local);
@@ -190,7 +221,8 @@ function fit(d, x) {
   const want = shapeOf(x);
   if (!same(have, want)) {
     const lead = have.length - want.length;
-    if (lead < 0 || want.some((n, i) => n !== have[i + lead] && n !== 1)) throw new Error("a gradient of another shape");
+    if (lead < 0 || want.some((n, i) => n !== have[i + lead] && n !== 1))
+      throw new Error("a gradient of another shape");
     const axes = have.map((_, i) => i).filter((i) => i < lead || (want[i - lead] === 1 && have[i] !== 1));
     d = F.sum(d, axes, want);
   }

@@ -28,7 +28,6 @@ const canvas = document.createElement("canvas");
 // The darker the further from 0; negative cells have a stroke through them, so that colour isn't all there is.
 function heatmap(x, colours) {
   const { cells, m, n } = matrix(x);
-  if (!cells.length) return "";
   const side = Math.max(m, n) <= 8 ? 24 : 1; // larger ones are stretched: a cell is a pixel
   canvas.width = n * side;
   canvas.height = m * side;
@@ -70,8 +69,24 @@ class Drawing {
     this.pictures = [];
     const [width, height] = level.size;
     this.svg.replaceChildren(
-      el("defs", {}, el("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" },
-        el("path", { d: "M0 0L8 4L0 8z", class: "tip" }))),
+      el(
+        "defs",
+        {},
+        el(
+          "marker",
+          {
+            id: "arrow",
+            viewBox: "0 0 8 8",
+            refX: 7,
+            refY: 4,
+            markerWidth: 8,
+            markerHeight: 8,
+            markerUnits: "userSpaceOnUse",
+            orient: "auto",
+          },
+          el("path", { d: "M0 0L8 4L0 8z", class: "tip" }),
+        ),
+      ),
     );
     this.svg.setAttribute("viewBox", `-6 -6 ${width + 12} ${height + 12}`);
     this.svg.classList.toggle("crowded", !level.labelled);
@@ -97,14 +112,26 @@ class Drawing {
   box(box, k) {
     const [left, top] = [box.x - box.w / 2, box.y - box.h / 2];
     const named = box.gate || box.needs || box.title;
-    const group = el("g", { class: `box${box.gate ? " gate" : ""}${named ? "" : " constant"}${box.members.length > 1 ? " many" : ""}` });
+    const group = el("g", {
+      class: `box${box.gate ? " gate" : ""}${named ? "" : " constant"}${box.members.length > 1 ? " many" : ""}`,
+    });
     const out = { group, lines: {} };
     group.append(el("rect", { x: left, y: top, width: box.w, height: box.h, rx: box.gate ? 9 : 3 }));
     if (box.symbol) {
       const wide = Math.max(13, box.indent / 2 - 1);
       const symbol = { "*": "×", "-": "−", "/": "÷" }[box.symbol] ?? box.symbol;
       group.append(el("rect", { x: left + 5, y: box.y - 13, width: 2 * wide, height: 26, rx: 13, class: "symbol" }));
-      group.append(el("text", { x: left + 5 + wide, y: box.y + (symbol.length > 1 ? 4 : 6), class: symbol.length > 1 ? "symbol word" : "symbol" }, symbol));
+      group.append(
+        el(
+          "text",
+          {
+            x: left + 5 + wide,
+            y: box.y + (symbol.length > 1 ? 4 : 6),
+            class: symbol.length > 1 ? "symbol word" : "symbol",
+          },
+          symbol,
+        ),
+      );
     }
     const x = left + box.indent + (box.w - box.indent) / 2;
     let y = top + 3;
@@ -117,7 +144,14 @@ class Drawing {
       const kinds = box.needs ? ["value", "grad"] : ["value"];
       kinds.forEach((kind, i) => {
         const at = x - (kinds.length * (PICTURE + 4) - 4) / 2 + i * (PICTURE + 4);
-        out[`${kind}Picture`] = el("image", { x: at, y: y + 7, width: PICTURE, height: box.picture, preserveAspectRatio: "none", class: "picture" });
+        out[`${kind}Picture`] = el("image", {
+          x: at,
+          y: y + 7,
+          width: PICTURE,
+          height: box.picture,
+          preserveAspectRatio: "none",
+          class: "picture",
+        });
         group.append(out[`${kind}Picture`]);
         this.app.hover(out[`${kind}Picture`], k, kind);
       });
@@ -161,7 +195,12 @@ class Drawing {
       this.picture(drawn.gradPicture, grad.array, "grad");
       this.mark(drawn.group, "aria-label", state.describe(k));
       this.mark(drawn.group, "data-now", state.now === k ? state.phase : null);
-      if (box.gate) this.mark(drawn.group, "tabindex", state.now === k || (state.now === null && k === this.level.boxes.length - 1) ? "0" : "-1");
+      if (box.gate)
+        this.mark(
+          drawn.group,
+          "tabindex",
+          state.now === k || (state.now === null && k === this.level.boxes.length - 1) ? "0" : "-1",
+        );
     });
     this.level.wires.forEach((wire, k) => {
       const drawn = this.wires[k];
@@ -174,12 +213,10 @@ class Drawing {
 
   picture(image, array, kind) {
     if (!image) return;
-    const key = array === null ? null : array;
-    if (this.shown.get(image) === key && !this.repaint) return;
-    this.shown.set(image, key);
-    const colours = this.app.colours(kind);
-    image.setAttribute("href", array === null ? "" : heatmap(array, colours));
-    if (array === null) image.removeAttribute("href");
+    if (this.shown.get(image) === array && !this.repaint) return;
+    this.shown.set(image, array);
+    if (array === null || !array.data.length) image.removeAttribute("href");
+    else image.setAttribute("href", heatmap(array, this.app.colours(kind)));
   }
 
   scale(zoom) {

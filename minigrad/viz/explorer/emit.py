@@ -31,8 +31,8 @@ __all__ = ["Constants", "NoScript", "function_of", "operands_of", "script", "scr
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "drawing.js", "panels.js",
-    "training.js", "page.js",
+    "arrays.js", "special.js", "matrices.js", "gates.js", "replay.js", "words.js", "state.js", "drawing.js",
+    "panels.js", "training.js", "page.js",
 )  # fmt: skip
 REDUCTIONS = {
     "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "vector_norm", "all", "any", "argmax", "argmin",

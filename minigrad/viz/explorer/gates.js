@@ -1,7 +1,7 @@
 // The forward rule of each gate: number in, number out, and element by element on arrays.  There are no derivatives
 // here: those come from the gates' rows, as calls of these functions.
 
-// --------------------------------------------------------------------------------------------------------- arithmetic
+// -------------------------------------------------------------------------------------------------------- arithmetic
 F.add = binary((a, b) => a + b);
 F.subtract = binary((a, b) => a - b);
 F.multiply = binary((a, b) => a * b);
@@ -16,7 +16,7 @@ F.square = unary((x) => x * x);
 F.absolute = unary(Math.abs);
 F.sign = unary(Math.sign);
 
-// --------------------------------------------------------------------------------------------- comparisons and choices
+// -------------------------------------------------------------------------------------------- comparisons and choices
 F.equal = test((a, b) => a === b);
 F.not_equal = test((a, b) => a !== b);
 F.less = test((a, b) => a < b);
@@ -30,7 +30,8 @@ F.bitwise_and = test((a, b) => Boolean(a & b));
 F.bitwise_or = test((a, b) => Boolean(a | b));
 F.bitwise_xor = test((a, b) => Boolean(a ^ b));
 F.invert = test((a) => !a);
-F.select = (mask, x) => (mask instanceof Arr || x instanceof Arr ? each((m, y) => (m ? y : 0), [mask, x]) : mask ? x : 0);
+F.select = (mask, x) =>
+  mask instanceof Arr || x instanceof Arr ? each((m, y) => (m ? y : 0), [mask, x]) : mask ? x : 0;
 F.where = (mask, a, b) => {
   if (![mask, a, b].some((x) => x instanceof Arr)) return mask ? a : b;
   return each((m, x, y) => (m ? x : y), [mask, a, b], common([a, b]));
@@ -46,7 +47,7 @@ F.clip = (x, low, high) => {
   return each((y, a, b) => Math.min(Math.max(y, a), b), [x, ...ends], common([x, ...ends]));
 };
 
-// -------------------------------------------------------------------------------- exponentials, logarithms and rounding
+// ------------------------------------------------------------------------------- exponentials, logarithms and rounding
 F.exp = unary(Math.exp);
 F.exp2 = unary((x) => 2 ** x);
 F.expm1 = unary(Math.expm1);
@@ -65,9 +66,10 @@ F.trunc = unary(Math.trunc);
 F.round = unary(round);
 F.heaviside = binary((x, atZero) => (x > 0 ? 1 : x < 0 ? 0 : x === 0 ? atZero : NaN));
 F.nan_to_num = unary((x, nan, posinf, neginf) =>
-  x !== x ? nan : x === Infinity ? posinf ?? Number.MAX_VALUE : x === -Infinity ? neginf ?? -Number.MAX_VALUE : x);
+  x !== x ? nan : x === Infinity ? (posinf ?? Number.MAX_VALUE) : x === -Infinity ? (neginf ?? -Number.MAX_VALUE) : x,
+);
 
-// ------------------------------------------------------------------------------------------------- angles, hyperbolas
+// ------------------------------------------------------------------------------------------------ angles, hyperbolas
 F.sin = unary(Math.sin);
 F.cos = unary(Math.cos);
 F.tan = unary(Math.tan);
@@ -87,7 +89,7 @@ F.arcsinh = unary(Math.asinh);
 F.arccosh = unary(Math.acosh);
 F.arctanh = unary(Math.atanh);
 
-// ----------------------------------------------------------------------------------------------------------- special
+// ---------------------------------------------------------------------------------------------------------- special
 F.erf = unary(erf);
 F.erfc = unary(erfc);
 F.erfinv = unary(erfinv);
@@ -97,7 +99,7 @@ F.polygamma = (n, x) => unary((y) => polygamma(n, y))(x);
 F.xlogy = binary((x, y) => (x === 0 && y === y ? 0 : x * Math.log(y)));
 F.logit = unary((x) => Math.log(x / (1 - x)));
 
-// -------------------------------------------------------------------------------------------------------- activations
+// ------------------------------------------------------------------------------------------------------- activations
 F.relu6 = unary((x) => Math.min(Math.max(x, 0), 6));
 F.hardtanh = unary((x, low, high) => Math.min(Math.max(x, low), high));
 F.hardsigmoid = unary((x) => Math.min(Math.max(x + 3, 0), 6) / 6);
@@ -114,7 +116,7 @@ F.softsign = unary((x) => Math.min(Math.max(x, -1e30), 1e30) / (1 + Math.abs(Mat
 F.hinge = binary((score, label) => Math.max(1 - label * score, 0));
 F.lerp = ternary(lerp);
 
-// ------------------------------------------------------------------------------------- one number of many, along axes
+// ------------------------------------------------------------------------------------ one number of many, along axes
 const total = (row) => row.reduce((a, b) => a + b, 0);
 const largest = (row) => row.reduce((a, b) => Math.max(a, b), -Infinity);
 const shift = (row) => (Number.isFinite(largest(row)) ? largest(row) : 0);
@@ -135,7 +137,8 @@ const length = (row, order) => {
 };
 const best = (better) => (row) => {
   let at = 0;
-  for (let i = 1; i < row.length; i++) if (better(row[i], row[at]) || (row[i] !== row[i] && row[at] === row[at])) at = i;
+  for (let i = 1; i < row.length; i++)
+    if (better(row[i], row[at]) || (row[i] !== row[i] && row[at] === row[at])) at = i;
   return at;
 };
 F.sum = reduction(total);
@@ -152,8 +155,14 @@ F.std = reduction((row, ddof) => Math.sqrt(variance(row, ddof)));
 F.vector_norm = reduction(length);
 F.all = reduction((row) => row.every((x) => x !== 0), "b");
 F.any = reduction((row) => row.some((x) => x !== 0), "b");
-F.argmax = reduction(best((a, b) => a > b), "i");
-F.argmin = reduction(best((a, b) => a < b), "i");
+F.argmax = reduction(
+  best((a, b) => a > b),
+  "i",
+);
+F.argmin = reduction(
+  best((a, b) => a < b),
+  "i",
+);
 F.count_nonzero = reduction((row) => row.filter((x) => x !== 0).length, "i");
 F.softmax = lines((row) => {
   const most = shift(row);
@@ -166,9 +175,35 @@ F.log_softmax = lines((row) => {
   const log = Math.log(total(row.map((x) => Math.exp(x - most))));
   return row.map((x) => x - most - log);
 });
-F.cumsum = lines((row) => row.map(((sum) => (x) => (sum += x))(0)));
-F.cumprod = lines((row) => row.map(((product) => (x) => (product *= x))(1)));
-F.sum_of_squares = (xs) => xs.reduce((all, x) => F.add(all, F.sum(F.square(x), shapeOf(x).map((_, i) => i), [])), 0);
+F.cumsum = lines((row) =>
+  row.map(
+    (
+      (sum) => (x) =>
+        (sum += x)
+    )(0),
+  ),
+);
+F.cumprod = lines((row) =>
+  row.map(
+    (
+      (product) => (x) =>
+        (product *= x)
+    )(1),
+  ),
+);
+F.sum_of_squares = (xs) =>
+  xs.reduce(
+    (all, x) =>
+      F.add(
+        all,
+        F.sum(
+          F.square(x),
+          shapeOf(x).map((_, i) => i),
+          [],
+        ),
+      ),
+    0,
+  );
 F.negative_log_softmax = (scores, labels) => {
   const [rows_, n] = scores.shape;
   const out = Float64Array.from({ length: rows_ }, (_, i) => {
@@ -181,7 +216,7 @@ F.negative_log_softmax = (scores, labels) => {
   return made([rows_], out, common([scores]));
 };
 
-// ------------------------------------------------------------------------------------------------------------- products
+// ------------------------------------------------------------------------------------------------------------ products
 F.matmul = matmul;
 F.einsum = einsum;
 // An array (channels, places and batch) as an image (batch, channels, ...places).
@@ -222,8 +257,18 @@ F.neuron = (wires) => {
   return out;
 };
 
-// ------------------------------------------------------------------------------------------------------------- matrices
-F.inv = (a) => stacked((x, n) => solved(x, n, Float64Array.from({ length: n * n }, (_, k) => (k % (n + 1) ? 0 : 1)), n), a);
+// ------------------------------------------------------------------------------------------------------------ matrices
+F.inv = (a) =>
+  stacked(
+    (x, n) =>
+      solved(
+        x,
+        n,
+        Float64Array.from({ length: n * n }, (_, k) => (k % (n + 1) ? 0 : 1)),
+        n,
+      ),
+    a,
+  );
 F.solve = (a, b) => {
   const n = a.shape[a.shape.length - 1];
   const vector = b.shape.length === 1;
@@ -233,7 +278,10 @@ F.solve = (a, b) => {
   const right = F.broadcast_to(vector ? F.reshape(b, [n, 1]) : b, [...lead, n, columns]);
   const out = [];
   for (let k = 0; k < size(lead); k++) {
-    const [x, y] = [left.data.subarray(k * n * n, (k + 1) * n * n), right.data.subarray(k * n * columns, (k + 1) * n * columns)];
+    const [x, y] = [
+      left.data.subarray(k * n * n, (k + 1) * n * n),
+      right.data.subarray(k * n * columns, (k + 1) * n * columns),
+    ];
     out.push(...solved(x, n, y, columns));
   }
   return made(vector ? [...lead, n] : [...lead, n, columns], Float64Array.from(out), common([a, b]));

@@ -175,5 +175,9 @@ function einsum(terms, output, xs) {
     for (let j = 0; j < xs.length; j++) product *= data[j][walks[j][k]];
     out[to[k]] += product;
   }
-  return made([...output].map((c) => sizes[c]), out, common(xs));
+  return made(
+    [...output].map((c) => sizes[c]),
+    out,
+    common(xs),
+  );
 }

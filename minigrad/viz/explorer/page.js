@@ -1,86 +1,5 @@
-// Steps, keys and the state of the page.
-class State {
-  constructor(app) {
-    const { step, gates } = app;
-    this.app = app;
-    this.step = step;
-    const n = gates.length;
-    this.phase = step > n + 1 ? "backward" : step === n + 1 ? "seed" : step > 0 ? "forward" : "start";
-    this.now = step > n + 1 ? gates[2 * n + 1 - step] : step === n + 1 ? app.boxOf[app.replay.root] : step > 0 ? gates[step - 1] : null;
-  }
-
-  known(i) {
-    return this.step >= this.app.fires[this.app.boxOf[i]];
-  }
-
-  // Whether the gate has sent its contributions back.
-  arrived(gate) {
-    return this.step >= 2 * this.app.gates.length + 2 - this.app.fires[this.app.boxOf[gate]];
-  }
-
-  // The sum of what has arrived; how many paths of how many.
-  gradient(i) {
-    const { replay, gates } = this.app;
-    if (i === replay.root) return { sum: this.step > gates.length ? replay.grads[i] : null, have: 1, all: 1 };
-    const paths = replay.uses[i].filter(([gate, wire]) => replay.sent[gate][wire] !== null);
-    const here = paths.filter(([gate]) => this.arrived(gate));
-    if (here.length === paths.length) return { sum: replay.grads[i], have: here.length, all: paths.length };
-    let sum = null;
-    for (const [gate, wire] of here) sum = replay.together(i, sum, replay.sent[gate][wire]);
-    return { sum, have: here.length, all: paths.length };
-  }
-
-  box(k) {
-    const { replay, nodes, level, hidden } = this.app;
-    const { outs, members } = level.boxes[k];
-    const inner = members.filter((i) => outs.includes(i));
-    if (inner.length > 1) return this.many(inner);
-    const i = inner[0];
-    const x = this.known(i) ? replay.values[i] : null;
-    const g = nodes[i].needs ? this.gradient(i).sum : null;
-    const array = (y) => (y instanceof Arr && !single(y) ? y : null);
-    const empty = nodes[i].needs ? "·" : "";
-    return {
-      value: { text: x === null ? "·" : valueText(x), array: array(x) },
-      grad: { text: i === hidden ? "?" : g === null ? empty : gradText(g), array: i === hidden ? null : array(g) },
-    };
-  }
-
-  // The outputs of a box as one array.
-  many(outs) {
-    const { replay, nodes } = this.app;
-    const join = (xs) => new Arr([xs.length], Float64Array.from(xs.flatMap((x) => (x === null || Array.isArray(x) ? [0] : [dataOf(x)[0]]))), "d");
-    const known = outs.every((i) => this.known(i));
-    const grads = outs.map((i) => (nodes[i].needs && i !== this.app.hidden ? this.gradient(i).sum : null));
-    const some = grads.some((g) => g !== null);
-    return {
-      value: { text: known ? `${outs.length} outputs` : "·", array: known ? join(outs.map((i) => replay.values[i])) : null },
-      grad: { text: some ? `norm ${fmt(norm(join(grads)), 3)}` : "·", array: some ? join(grads) : null },
-    };
-  }
-
-  wire({ source, end, parts }) {
-    const { replay, nodes, hidden } = this.app;
-    const value = this.known(source) ? valueText(replay.values[source]) : "";
-    let sum = null;
-    for (const [gate, wire] of parts) {
-      const d = replay.sent[gate][wire];
-      if (d !== null && this.arrived(gate)) sum = replay.together(source, sum, d);
-    }
-    const live = end === this.now && (this.phase === "forward" || (this.phase === "backward" && nodes[source].needs)) ? this.phase : null;
-    return { value, grad: sum === null ? "" : source === hidden && nodes[source].needs ? "?" : gradText(sum), live };
-  }
-
-  describe(k) {
-    const { nodes, level, words } = this.app;
-    const box = level.boxes[k];
-    const i = box.outs[box.outs.length - 1];
-    const { value, grad } = this.box(k);
-    const what = box.members.length > 1 ? `${box.title}, ${box.lines.join(", ")}` : box.gate ? `${nodes[i].gate} gate, ${words.names[i]}` : nodes[i].needs || nodes[i].label ? `input ${words.names[i]}` : "constant";
-    const number = value.text === "·" ? "not computed yet" : `value ${value.text}`;
-    return `${what}: ${number}${!box.needs ? "" : grad.text === "·" ? ", no gradient yet" : `, gradient ${grad.text}`}`;
-  }
-}
+// The page: its levels and steps, what it says about a step, its events, and its state in the address.
+const LINES = 8; // about what goes into a box
 
 class App {
   constructor(data, rules) {
@@ -110,7 +29,7 @@ class App {
     this.go(this.step);
   }
 
-  // ------------------------------------------------------------------------------------------------------- levels, steps
+  // -------------------------------------------------------------------------------------------------- levels, steps
   open(k) {
     this.level = this.data.levels[k];
     this.levelNumber = k;
@@ -145,7 +64,12 @@ class App {
     slider.value = this.step;
     slider.setAttribute("aria-valuetext", `step ${this.step} of ${this.last}: ${this.heading()}`);
     byId("count").textContent = `${this.step} / ${this.last}`;
-    for (const [id, off] of [["first", this.step === 0], ["back", this.step === 0], ["next", this.step === this.last], ["end", this.step === this.last]]) {
+    for (const [id, off] of [
+      ["first", this.step === 0],
+      ["back", this.step === 0],
+      ["next", this.step === this.last],
+      ["end", this.step === this.last],
+    ]) {
       byId(id).setAttribute("aria-disabled", off);
     }
   }
@@ -193,7 +117,8 @@ class App {
   backwardOf(i) {
     const { words, replay, nodes, state } = this;
     const lines = [];
-    nodes[i].inputs.forEach((source, j) => {
+    const { inputs } = nodes[i];
+    inputs.forEach((source, j) => {
       if (replay.sent[i][j] === null) return;
       if (source === this.hidden || i === this.hidden) {
         lines.push([`${words.slope(source)} += … (hidden, while the question is open)`]);
@@ -201,7 +126,7 @@ class App {
       }
       const line = words.backward(i, j);
       const { sum, have, all } = state.gradient(source);
-      if (all > 1 && replay.uses[source].findLastIndex(([gate, wire]) => gate === i && wire === j) >= 0) {
+      if (all > 1 && j === inputs.lastIndexOf(source)) {
         line.push(`. ${have} of ${all} paths summed: `, { grad: gradText(sum) });
       }
       lines.push(line);
@@ -210,23 +135,26 @@ class App {
     return lines;
   }
 
+  // What goes through a box that stands for several gates; of many lines the first.
   insideOf(box, phase) {
-    const { words, replay, level } = this;
-    const lines = [[`${box.title} (${box.lines.join(", ")})`]];
-    if (phase === "forward") {
-      box.outs.slice(0, 4).forEach((i) => lines.push(words.forward(i)));
-      return lines;
-    }
-    for (const wire of level.wires.filter((w) => level.boxes[w.end] === box && this.nodes[w.source].needs).slice(0, 8)) {
-      let sum = null;
-      for (const [gate, j] of wire.parts) if (replay.sent[gate][j] !== null) sum = replay.together(wire.source, sum, replay.sent[gate][j]);
-      if (sum !== null && wire.source !== this.hidden) lines.push([`${words.slope(wire.source)} += `, { grad: Array.isArray(sum) ? gradText(sum) : words.longGrad(sum) }]);
-    }
-    for (const i of box.members.filter((k) => this.nodes[k].rule === undefined && this.nodes[k].needs && k !== this.hidden).slice(0, 6)) {
-      lines.push([`${words.slope(i)} = `, { grad: words.longGrad(replay.grads[i]) }]);
-    }
-    lines.push(["A level with more detail shows the gates inside, and what each of them multiplies."]);
-    return lines;
+    const { words, replay, level, nodes } = this;
+    const some = (items, line) => {
+      const lines = items.slice(0, LINES).map(line);
+      return items.length > LINES ? [...lines, [`… and ${items.length - LINES} more.`]] : lines;
+    };
+    const title = [`${box.title} (${box.lines.join(", ")})`];
+    if (phase === "forward") return [title, ...some(box.outs, (i) => words.forward(i))];
+    const into = level.wires.filter(
+      (wire) => level.boxes[wire.end] === box && nodes[wire.source].needs && wire.source !== this.hidden,
+    );
+    const own = box.members.filter((i) => nodes[i].rule === undefined && nodes[i].needs && i !== this.hidden);
+    const long = (g) => ({ grad: Array.isArray(g) ? gradText(g) : words.longGrad(g) });
+    return [
+      title,
+      ...some(into, (wire) => [`${words.slope(wire.source)} += `, long(this.state.sentBy(wire))]),
+      ...some(own, (i) => [`${words.slope(i)} = `, long(replay.grads[i])]),
+      ["A level with more detail shows the gates inside, and what each of them multiplies."],
+    ];
   }
 
   choose(k) {
@@ -236,7 +164,9 @@ class App {
       return;
     }
     const forward = this.fires[k];
-    this.go(this.state.phase === "forward" || this.state.phase === "start" ? forward : 2 * this.gates.length + 2 - forward);
+    this.go(
+      this.state.phase === "forward" || this.state.phase === "start" ? forward : 2 * this.gates.length + 2 - forward,
+    );
   }
 
   play() {
@@ -255,7 +185,7 @@ class App {
     this.say();
   }
 
-  // --------------------------------------------------------------------------------------------------------------- events
+  // ---------------------------------------------------------------------------------------------------------- events
   listen() {
     const click = (id, action) => byId(id).addEventListener("click", action);
     click("first", () => this.go(0));
@@ -292,7 +222,8 @@ class App {
       event.preventDefault();
       const inside = document.activeElement?.closest?.(".gate");
       this.go(steps[event.key]);
-      if (inside) this.drawing.boxes[this.state.now ?? this.boxOf[this.replay.root]].group.focus({ preventScroll: true });
+      if (inside)
+        this.drawing.boxes[this.state.now ?? this.boxOf[this.replay.root]].group.focus({ preventScroll: true });
     });
   }
 
@@ -334,9 +265,13 @@ class App {
     const at = Math.floor((row * count) / m) * columns + Math.floor((column * columns) / n);
     const { outs, members } = this.level.boxes[k];
     const inner = members.filter((i) => outs.includes(i));
-    const name = inner.length > 1 ? this.words.names[inner[column]] : `${this.words.names[inner[0]]}[${this.inputs.index(array.shape, at).join(", ")}${pooled ? ", …" : ""}]`;
+    const name =
+      inner.length > 1
+        ? this.words.names[inner[column]]
+        : `${this.words.names[inner[0]]}[${this.inputs.index(array.shape, at).join(", ")}${pooled ? ", …" : ""}]`;
     const number = pooled ? cells[row * n + column] : array.data[at];
-    tip.textContent = `${name} ${kind === "value" ? "=" : "gradient"} ${fmt(number, 5)}${pooled ? " (the furthest from 0 of several)" : ""}`;
+    const remark = pooled ? " (the furthest from 0 of several)" : "";
+    tip.textContent = `${name} ${kind === "value" ? "=" : "gradient"} ${fmt(number, 5)}${remark}`;
     tip.hidden = false;
     const left = Math.min(event.clientX + 12, document.documentElement.clientWidth - tip.offsetWidth - 4);
     tip.style.left = `${Math.max(4, left)}px`;
@@ -347,7 +282,7 @@ class App {
     }
   }
 
-  // ------------------------------------------------------------------------------------- the state, in the page's address
+  // -------------------------------------------------------------------------------- the state, in the page's address
   remember() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
@@ -357,7 +292,10 @@ class App {
       this.replay.data.forEach((x, i) => {
         if (x === this.replay.original[i]) return;
         const before = dataOf(this.replay.original[i]);
-        dataOf(x).forEach((y, at) => y !== before[at] && parts.push(x instanceof Arr && x.shape.length ? `v${i}.${at}=${y}` : `v${i}=${y}`));
+        dataOf(x).forEach(
+          (y, at) =>
+            y !== before[at] && parts.push(x instanceof Arr && x.shape.length ? `v${i}.${at}=${y}` : `v${i}=${y}`),
+        );
       });
       this.written = `#${parts.join("&")}`;
       try {
@@ -378,7 +316,14 @@ class App {
     for (const [key, text] of parts) {
       const [, leaf, at] = key.match(/^v(\d+)(?:\.(\d+))?$/) ?? [];
       const number = Number(text);
-      if (leaf === undefined || replay.original[leaf] === undefined || replay.frozen.has(Number(leaf)) || text === "" || !Number.isFinite(number)) continue;
+      if (
+        leaf === undefined ||
+        replay.original[leaf] === undefined ||
+        replay.frozen.has(Number(leaf)) ||
+        text === "" ||
+        !Number.isFinite(number)
+      )
+        continue;
       if (Array.isArray(replay.original[leaf]) || Number(at ?? 0) >= dataOf(replay.original[leaf]).length) continue;
       replay.data[leaf] = replay.changed(Number(leaf), Number(at ?? 0), number);
     }

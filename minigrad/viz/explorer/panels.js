@@ -4,7 +4,17 @@ const ROWS = 6; // inputs that have a slider from the start
 
 // Pieces of a sentence: texts, and {value: text} or {grad: text} in their colours.
 function sentence(pieces) {
-  return el("p", {}, ...pieces.map((p) => (typeof p === "string" ? p : "value" in p ? el("b", { class: "value" }, p.value) : el("b", { class: "grad" }, p.grad))));
+  return el(
+    "p",
+    {},
+    ...pieces.map((p) =>
+      typeof p === "string"
+        ? p
+        : "value" in p
+          ? el("b", { class: "value" }, p.value)
+          : el("b", { class: "grad" }, p.grad),
+    ),
+  );
 }
 
 class Inputs {
@@ -49,10 +59,24 @@ class Inputs {
     const far = Number.isFinite(reach) ? reach : 10;
     const name = this.label(leaf, at);
     const disabled = replay.frozen.has(leaf) ? "" : null;
-    const slider = el("input", { type: "range", min: -far, max: far, step: "any", "aria-label": `${name}, slider`, disabled });
+    const slider = el("input", {
+      type: "range",
+      min: -far,
+      max: far,
+      step: "any",
+      "aria-label": `${name}, slider`,
+      disabled,
+    });
     const number = el("input", { type: "number", step: "any", "aria-label": `${name}, number`, disabled });
     const grad = el("span", { class: "grad" });
-    const row = { leaf, at, slider, number, grad, element: el("div", { class: "row" }, el("span", { class: "name" }, name), slider, number, grad) };
+    const row = {
+      leaf,
+      at,
+      slider,
+      number,
+      grad,
+      element: el("div", { class: "row" }, el("span", { class: "name" }, name), slider, number, grad),
+    };
     slider.addEventListener("input", () => this.move(row, Number(slider.value)));
     number.addEventListener("change", () => number.value !== "" && this.move(row, Number(number.value)));
     byId("rows").append(row.element);
@@ -72,16 +96,29 @@ class Inputs {
     this.chosen = { leaf, at };
     byId("chosen").value = leaf;
     const x = this.app.replay.data[leaf];
-    byId("index").replaceChildren(...(single(x) ? [] : this.index(x.shape, at).map((k, axis) => {
-      const field = el("input", { type: "number", min: 0, max: x.shape[axis] - 1, value: k, "aria-label": `index on axis ${axis}` });
-      field.addEventListener("change", () => {
-        const index = this.index(x.shape, at);
-        index[axis] = Math.min(Math.max(0, Math.trunc(Number(field.value))), x.shape[axis] - 1);
-        this.choose(leaf, index.reduce((place, i, a) => place * x.shape[a] + i, 0));
-        byId("index").children[axis].focus();
-      });
-      return field;
-    })));
+    byId("index").replaceChildren(
+      ...(single(x)
+        ? []
+        : this.index(x.shape, at).map((k, axis) => {
+            const field = el("input", {
+              type: "number",
+              min: 0,
+              max: x.shape[axis] - 1,
+              value: k,
+              "aria-label": `index on axis ${axis}`,
+            });
+            field.addEventListener("change", () => {
+              const index = this.index(x.shape, at);
+              index[axis] = Math.min(Math.max(0, Math.trunc(Number(field.value))), x.shape[axis] - 1);
+              this.choose(
+                leaf,
+                index.reduce((place, i, a) => place * x.shape[a] + i, 0),
+              );
+              byId("index").children[axis].focus();
+            });
+            return field;
+          })),
+    );
     if (!this.rows.some((row) => row.leaf === leaf && row.at === at)) {
       if (this.own) {
         this.rows.splice(this.rows.indexOf(this.own), 1);
@@ -100,7 +137,14 @@ class Inputs {
       const text = String(Number(x.toPrecision(6)));
       if (number !== document.activeElement && number.value !== text) number.value = text;
       const g = replay.grads[leaf];
-      const shown = hidden === leaf ? "?" : g === null ? "no gradient" : this.app.gradientKnown(leaf) ? `∇ ${fmt(dataOf(g)[at])}` : "∇ not yet";
+      const shown =
+        hidden === leaf
+          ? "?"
+          : g === null
+            ? "no gradient"
+            : this.app.gradientKnown(leaf)
+              ? `∇ ${fmt(dataOf(g)[at])}`
+              : "∇ not yet";
       if (grad.textContent !== shown) grad.textContent = shown;
       element.classList.toggle("chosen", leaf === this.chosen.leaf && at === this.chosen.at);
     }
@@ -115,7 +159,12 @@ class Inputs {
     const g = replay.grads[leaf];
     const name = this.label(leaf, at);
     if (replay.frozen.has(leaf) || g === null || hidden !== null) {
-      const why = hidden !== null ? "Answer the question first." : replay.frozen.has(leaf) ? `${name} is fixed in this page.` : `No gradient flows to ${name}.`;
+      const why =
+        hidden !== null
+          ? "Answer the question first."
+          : replay.frozen.has(leaf)
+            ? `${name} is fixed in this page.`
+            : `No gradient flows to ${name}.`;
       out.replaceChildren(el("p", {}, why));
       return;
     }
@@ -123,9 +172,17 @@ class Inputs {
     const { up, down, slope } = replay.nudge(leaf, at, h);
     const gradient = dataOf(g)[at];
     const off = Math.abs(slope - gradient) / Math.max(1, Math.abs(gradient));
-    const verdict = !(off < 1e-3) ? "They differ: a kink between the two points, or h too large or too small." : "They agree.";
+    const verdict = !(off < 1e-3)
+      ? "They differ: a kink between the two points, or h too large or too small."
+      : "They agree.";
     out.replaceChildren(
-      sentence([`${words.rootName} at ${name} + h: `, { value: fmt(up, 8) }, `, at ${name} − h: `, { value: fmt(down, 8) }, "."]),
+      sentence([
+        `${words.rootName} at ${name} + h: `,
+        { value: fmt(up, 8) },
+        `, at ${name} − h: `,
+        { value: fmt(down, 8) },
+        ".",
+      ]),
       sentence([`Difference / 2h = ${fmt(slope, 8)}; gradient `, { grad: fmt(gradient, 8) }, `. ${verdict}`]),
     );
   }
@@ -146,7 +203,14 @@ class Quiz {
   candidates() {
     const { replay, nodes, level } = this.app;
     const shown = level.boxes.flatMap((box) => (box.outs.length === 1 ? box.outs : []));
-    return shown.filter((i) => nodes[i].needs && i !== replay.root && replay.grads[i] !== null && single(replay.grads[i]) && !Array.isArray(replay.grads[i]));
+    return shown.filter(
+      (i) =>
+        nodes[i].needs &&
+        i !== replay.root &&
+        replay.grads[i] !== null &&
+        single(replay.grads[i]) &&
+        !Array.isArray(replay.grads[i]),
+    );
   }
 
   ask() {
@@ -181,7 +245,8 @@ class Quiz {
   }
 
   why() {
-    if (this.app.hidden !== null) this.reveal(["It is ", { grad: fmt(dataOf(this.app.replay.grads[this.app.hidden])[0]) }, "."]);
+    if (this.app.hidden !== null)
+      this.reveal(["It is ", { grad: fmt(dataOf(this.app.replay.grads[this.app.hidden])[0]) }, "."]);
   }
 
   reveal(said) {
@@ -193,7 +258,8 @@ class Quiz {
     byId("question").textContent = `${words.slope(i)}:`;
     const parts = replay.uses[i].filter(([gate, wire]) => replay.sent[gate][wire] !== null);
     const lines = parts.map(([gate, wire]) => sentence(words.backward(gate, wire)));
-    if (parts.length > 1) lines.push(sentence([`${parts.length} paths, summed: `, { grad: gradText(replay.grads[i]) }, "."]));
+    if (parts.length > 1)
+      lines.push(sentence([`${parts.length} paths, summed: `, { grad: gradText(replay.grads[i]) }, "."]));
     byId("result").replaceChildren(sentence(said), ...lines);
     app.paint();
   }
@@ -215,16 +281,30 @@ class Table {
       const i = box.outs[box.outs.length - 1];
       const { value, grad } = state.box(k);
       const name = box.members.length > 1 ? box.title : words.names[i];
-      const made = box.members.length > 1 ? `${box.outs.length} of ${box.members.length} values` : nodes[i].rule === undefined ? "input" : words.formula(i);
+      const made =
+        box.members.length > 1
+          ? `${box.outs.length} of ${box.members.length} values`
+          : nodes[i].rule === undefined
+            ? "input"
+            : words.formula(i);
       const single_ = box.members.length === 1 && nodes[i].rule !== undefined;
-      const parts = !single_ ? [] : nodes[i].inputs.map((source, j) => {
-        if (!nodes[source].needs || !state.arrived(i) || source === this.app.hidden) return "";
-        const local = replay.local(i, j);
-        const slope = local === null ? "" : `local ${gradText(local)} → `;
-        return `${words.name(source)}: ${slope}${gradText(replay.sent[i][j])}`;
-      });
-      return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, made), el("td", { class: "value" }, value.text),
-        el("td", { class: "grad" }, grad.text), el("td", {}, parts.filter(Boolean).join("; ")));
+      const parts = !single_
+        ? []
+        : nodes[i].inputs.map((source, j) => {
+            if (!nodes[source].needs || !state.arrived(i) || source === this.app.hidden) return "";
+            const local = replay.local(i, j);
+            const slope = local === null ? "" : `local ${gradText(local)} → `;
+            return `${words.name(source)}: ${slope}${gradText(replay.sent[i][j])}`;
+          });
+      return el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, name),
+        el("td", {}, made),
+        el("td", { class: "value" }, value.text),
+        el("td", { class: "grad" }, grad.text),
+        el("td", {}, parts.filter(Boolean).join("; ")),
+      );
     });
     byId("rows-of-table").replaceChildren(...rows.filter(Boolean));
   }

@@ -18,7 +18,8 @@ class Training {
     byId("after").addEventListener("click", () => this.go(this.now + 1));
     byId("run").addEventListener("click", () => this.run());
     const marks = ["circles", "squares", "triangles", "diamonds", "crosses", "bars"];
-    byId("classes").textContent = data.classes.map((name, k) => `${marks[k]}: ${name}`).join("; ") + ". The ring is the example in the circuit.";
+    byId("classes").textContent =
+      data.classes.map((name, k) => `${marks[k]}: ${name}`).join("; ") + ". The ring is the example in the circuit.";
     this.load(this.kept.length - 1);
   }
 
@@ -57,7 +58,10 @@ class Training {
 
   paint(again = false) {
     const { replay } = this.app;
-    const parameters = this.data.parameters.map(([place, below], p) => [below, place === null ? this.kept[this.now][p] : replay.data[place]]);
+    const parameters = this.data.parameters.map(([place, below], p) => [
+      below,
+      place === null ? this.kept[this.now][p] : replay.data[place],
+    ]);
     const x = this.data.x === null ? null : replay.data[this.data.x];
     const key = [...parameters.map(([, data]) => data), x];
     if (!again && key.every((part, k) => part === this.painted[k])) return;
@@ -70,7 +74,9 @@ class Training {
     const { updates, losses } = this.data;
     byId("update").value = this.now;
     byId("update").setAttribute("aria-valuetext", `after update ${updates[this.now]}`);
-    byId("progress").textContent = `After update ${updates[this.now]} of ${updates[updates.length - 1]}: loss of all data ${fmt(read(losses[this.now]))}.`;
+    const loss = fmt(read(losses[this.now]));
+    const last = updates[updates.length - 1];
+    byId("progress").textContent = `After update ${updates[this.now]} of ${last}: loss of all data ${loss}.`;
   }
 
   // The place of a point of the plane on the canvas.
@@ -93,7 +99,9 @@ class Training {
     const picture = small.getContext("2d").createImageData(n, n);
     let most = 1e-9;
     for (const s of score) if (Number.isFinite(s)) most = Math.max(most, Math.abs(s));
-    each.forEach(([kind, s], i) => picture.data.set([...rgb[kind % rgb.length], 60 + 120 * Math.min(1, Math.abs(s) / Math.min(most, 2))], 4 * i));
+    each.forEach(([kind, s], i) =>
+      picture.data.set([...rgb[kind % rgb.length], 60 + 120 * Math.min(1, Math.abs(s) / Math.min(most, 2))], 4 * i),
+    );
     small.getContext("2d").putImageData(picture, 0, 0);
     pen.fillStyle = colours.paper;
     pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -114,7 +122,10 @@ class Training {
       const share = each.filter(([other]) => other === kind).length / each.length;
       return `${this.data.classes[kind] ?? `class ${kind}`}: ${Math.round(100 * share)} %`;
     });
-    canvas.setAttribute("aria-label", `The plane of the inputs, and which class the network gives to how much of it: ${parts.join(", ")}.`);
+    canvas.setAttribute(
+      "aria-label",
+      `The plane of the inputs, and which class the network gives to how much of it: ${parts.join(", ")}.`,
+    );
   }
 
   // The class that leads, and by how much; of two, the second is positive.
@@ -135,7 +146,12 @@ class Training {
     const step = side / n;
     for (let r = 0; r + 1 < n; r++) {
       for (let c = 0; c + 1 < n; c++) {
-        const corners = [[r, c], [r, c + 1], [r + 1, c + 1], [r + 1, c]];
+        const corners = [
+          [r, c],
+          [r, c + 1],
+          [r + 1, c + 1],
+          [r + 1, c],
+        ];
         const found = [];
         corners.forEach(([y, x], e) => {
           const [v, u] = corners[(e + 1) % 4];
@@ -156,9 +172,41 @@ class Training {
   // A point: its class by its shape, too.
   mark(pen, x, y, kind, colours) {
     const r = 5;
-    const corners = { 1: [[-1, -1], [1, -1], [1, 1], [-1, 1]], 2: [[0, -1.2], [1.1, 0.9], [-1.1, 0.9]], 3: [[0, -1.4], [1.4, 0], [0, 1.4], [-1.4, 0]], 4: [[-1, -1], [1, 1], [0, 0], [1, -1], [-1, 1]], 5: [[-0.4, -1.4], [0.4, -1.4], [0.4, 1.4], [-0.4, 1.4]] }[kind];
+    const corners = {
+      1: [
+        [-1, -1],
+        [1, -1],
+        [1, 1],
+        [-1, 1],
+      ],
+      2: [
+        [0, -1.2],
+        [1.1, 0.9],
+        [-1.1, 0.9],
+      ],
+      3: [
+        [0, -1.4],
+        [1.4, 0],
+        [0, 1.4],
+        [-1.4, 0],
+      ],
+      4: [
+        [-1, -1],
+        [1, 1],
+        [0, 0],
+        [1, -1],
+        [-1, 1],
+      ],
+      5: [
+        [-0.4, -1.4],
+        [0.4, -1.4],
+        [0.4, 1.4],
+        [-0.4, 1.4],
+      ],
+    }[kind];
     pen.beginPath();
-    if (corners) corners.forEach(([a, b], i) => (i ? pen.lineTo(x + a * r, y + b * r) : pen.moveTo(x + a * r, y + b * r)));
+    if (corners)
+      corners.forEach(([a, b], i) => (i ? pen.lineTo(x + a * r, y + b * r) : pen.moveTo(x + a * r, y + b * r)));
     else pen.arc(x, y, r, 0, 2 * Math.PI);
     pen.closePath();
     pen.fillStyle = colours.classes[kind];
@@ -175,7 +223,10 @@ class Training {
     const numbers = this.data.losses.map(read);
     const finite = numbers.filter(Number.isFinite);
     const [low, high] = [Math.min(...finite), Math.max(...finite)];
-    const spot = (k) => [8 + (k / Math.max(1, numbers.length - 1)) * (canvas.width - 16), canvas.height - 8 - ((numbers[k] - low) / (high - low || 1)) * (canvas.height - 16)];
+    const spot = (k) => [
+      8 + (k / Math.max(1, numbers.length - 1)) * (canvas.width - 16),
+      canvas.height - 8 - ((numbers[k] - low) / (high - low || 1)) * (canvas.height - 16),
+    ];
     pen.fillStyle = colours.paper;
     pen.fillRect(0, 0, canvas.width, canvas.height);
     pen.beginPath();
@@ -187,6 +238,9 @@ class Training {
     pen.arc(...spot(this.now), 6, 0, 2 * Math.PI);
     pen.fillStyle = colours.positive;
     pen.fill();
-    canvas.setAttribute("aria-label", `The loss of all data, from ${fmt(numbers[0])} to ${fmt(numbers[numbers.length - 1])}.`);
+    canvas.setAttribute(
+      "aria-label",
+      `The loss of all data, from ${fmt(numbers[0])} to ${fmt(numbers[numbers.length - 1])}.`,
+    );
   }
 }

@@ -8,7 +8,8 @@ function fmt(x, digits = 4) {
   if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x).replace("-", "−");
   const [part, exponent] = x.toExponential(digits - 1).split("e");
   const e = Number(exponent);
-  const text = e < -4 || e >= 6 ? `${Number(part)}e${e}` : e >= digits ? x.toFixed(0) : String(Number(x.toPrecision(digits)));
+  const text =
+    e < -4 || e >= 6 ? `${Number(part)}e${e}` : e >= digits ? x.toFixed(0) : String(Number(x.toPrecision(digits)));
   return text.replaceAll("-", "−");
 }
 
@@ -72,7 +73,8 @@ class Words {
     if (!pieces?.length) return [];
     const places = pieces.map((p) => (p === "o" ? i : typeof p === "number" ? node.inputs[p] : null));
     if (places.every((k) => k === null) && pieces.join("") !== "g") return [pieces.join("")];
-    const put = (text) => pieces.map((p, k) => (p === "g" ? this.slope(i) : places[k] === null ? p : text(places[k]))).join("");
+    const put = (text) =>
+      pieces.map((p, k) => (p === "g" ? this.slope(i) : places[k] === null ? p : text(places[k]))).join("");
     const numbers = pieces.includes("g") || places.some((k) => k !== null && !single(this.replay.values[k]));
     return [...new Set(numbers ? [put((k) => this.name(k))] : [put((k) => this.name(k)), put((k) => this.number(k))])];
   }
@@ -108,7 +110,9 @@ class Words {
     const by = `∂${this.names[i]}/∂${this.name(source)}`;
     const inner = stated.filter((text) => text !== gradText(local) && text !== wrap(gradText(local)));
     if (single(g) && single(local) && single(d)) {
-      out.push(`${this.slope(i)} × ${by} = `, { grad: wrap(gradText(g)) }, " × ", wrap(gradText(local)), " = ", { grad: gradText(d) });
+      out.push(`${this.slope(i)} × ${by} = `, { grad: wrap(gradText(g)) }, " × ", wrap(gradText(local)), " = ", {
+        grad: gradText(d),
+      });
     } else out.push(`${this.slope(i)} × ${by}, element by element = `, { grad: this.longGrad(d) });
     if (inner.length) out.push(`; ${by} = ${inner.join(" = ")}${single(local) ? ` = ${gradText(local)}` : ""}`);
     return out;
