@@ -11,7 +11,7 @@ from ..convert import tidy
 from ..tree import tree_leaves, tree_map
 from ..value import Value, new_value
 from .program import Line, Program
-from .recording import read
+from .wires import read
 
 __all__ = ["Stage", "constants", "forward_graph", "measure"]
 
