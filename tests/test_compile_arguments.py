@@ -219,6 +219,17 @@ def test_objects_are_told_apart_by_identity() -> None:
         assert f(2.0, Unhashable(float(k))).item() == 2.0 * k  # a new one may have the address of an old one
 
 
+def test_models_as_arguments() -> None:
+    def f(model: Any, x: Any) -> Any:
+        return (model(x) ** 2.0).sum()
+
+    g = compile(f)
+    a, b = nn.Linear(3, 2, rng=0), nn.Linear(3, 2, rng=1)
+    for model in (a, b, a, b):
+        assert g(model, X).item() == pytest.approx(f(model, X).item())
+    assert recordings(g) == 2
+
+
 def test_scalars_of_numpy_and_arrays_of_every_kind() -> None:
     f = compile(lambda x: x * 2.0)
     for x in (2.0, np.float64(2.0), np.array(2.0)):

@@ -48,6 +48,13 @@ def writes(x: Any) -> Any:
     return y
 
 
+def makes_an_optimiser(x: Any) -> Any:
+    optimizer = optim.SGD([W], lr=0.1)
+    (x * W).sum().backward()
+    optimizer.step()
+    return W * 1.0
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "data of an argument": (lambda x: Value(x.data * 2.0), r"x \(6, 3\) was asked for its data.*Compute with gates"),
     "data of a result": (lambda x: x * (x * 2.0).data, r"from multiply \(6, 3\) was asked for its data"),
@@ -74,6 +81,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "data assigned": (assigns, "data of W .* were asked"),
     "data assigned, unread": (assigns_without_reading, r"W \(3,\) was changed.*let an optimiser"),
     "micrograd's own step": (micrograd_step, "data of W .* were asked.*outside of the compiled function"),
+    "an optimiser inside": (makes_an_optimiser, "SGD was made inside of the function"),
     "freezing": (freezes, r"W \(3,\) was changed while mg.compile recorded"),
     "writing": (writes, "was written into.*mg.where"),
 }

@@ -183,6 +183,26 @@ def test_scalar_gradients_over_two_steps_in_a_call() -> None:
     both_ways(run)
 
 
+@pytest.mark.parametrize("steps", [False, True])
+def test_the_gradient_from_before_is_read_late(steps: bool) -> None:
+    def run(wrap: Any) -> Any:
+        w = Value([1.0, 2.0, 3.0])
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def f(x: Any) -> Any:
+            old = w.grad
+            (w * w * x).sum().backward()
+            if steps:
+                optimizer.step()
+            return (x if old is None else old * x).sum()
+
+        f = wrap(f)
+        seen = [f(np.array([k, 1.0, 2.0])) for k in (1.0, 2.0, 3.0, 4.0, 5.0)]
+        return [x.item() for x in seen], w.grad, w.data
+
+    both_ways(run)
+
+
 @pytest.mark.parametrize("clipped", [False, True])
 def test_two_backward_passes_around_clipping(clipped: bool) -> None:
     def run(wrap: Any) -> Any:

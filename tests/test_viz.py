@@ -351,7 +351,25 @@ def test_gates_with_any_number_of_wires(name: str) -> None:
     v.backward(np.ones(v.shape))
     circuit, drawn = trace(v), texts(draw(v))
     assert len(circuit.wires) == len(v.inputs)
-    assert drawn["g" + circuit.nodes[-1].id[1:]] == [v.gate.symbol]
+    said = {"logsumexp": ["axis=1"], "clip": ["a_min=0, a_max=1"]}
+    assert drawn["g" + circuit.nodes[-1].id[1:]] == [v.gate.symbol, *said.get(name, [])]
+
+
+def test_a_gate_says_what_it_was_called_with() -> None:
+    x = leaf(np.arange(12.0).reshape(3, 4), "x")
+    for v, said in [
+        (x.sum(axis=0), "axis=0"), (x.sum(), ""), (x.mean(axis=(0, 1), keepdims=True), "axis=(0, 1), keepdims=True"),
+        (x[1:, ::2], "index=(1:, ::2)"), (x[np.array([0, 2])], "index=[0, 2]"), (x.reshape((2, 6)), "dims=(2, 6)"),
+        (x.astype(np.float32), "dtype=float32"), (x.T, ""), (x * 2.0, ""), (mg.stack([x, x], axis=1), "axis=1"),
+    ]:  # fmt: skip
+        node = trace(v).nodes[-1]
+        assert node.given == said
+        assert texts(draw(v))[f"g{node.id[1:]}"] == [v.gate.symbol, *[said] * bool(said)]
+    rule = mg.Gate("rule", lambda x, *, how, text: x, vjp=lambda g, out, x, *, how, text: (g,))
+    v = rule(leaf(1.0), how=lambda: 1, text="<b>&\n" + "x" * 90)  # functions have an address, which differs
+    given = trace(v).nodes[-1].given
+    assert "how" not in given
+    assert texts(draw(v))["g1"][1] == visible(given)
 
 
 # ----------------------------------------------------------------------------------------- large graphs, and the limits

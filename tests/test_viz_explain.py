@@ -76,10 +76,15 @@ def test_a_value_on_two_wires_is_derived_wire_by_wire():
     x = Value(3.0, label="x")
     assert viz.derive(x * x, x).text == (
         "∂loss/∂x = ∂loss/∂x|₁ + ∂loss/∂x|₂\n  ∂loss/∂x|₁ = x = 3\n  ∂loss/∂x|₂ = x = 3\n∂loss/∂x = 3 + 3\n"
-        "         = 6\n|₁, |₂, …: on the first, the second, … of several wires from the same value."
+        "         = 6\n|₁, |₂, …: along one wire alone, the first, the second, … from that value into that gate."
     )
+    y = Value(0.5, label="y")
+    loss = y * mg.exp(y)  # ∂loss/∂y is more than the slope of the product's first wire
+    lines = viz.derive(loss, y).text.splitlines()
+    assert lines[0] == "∂loss/∂y = ∂loss/∂y|₁ + ∂loss/∂v1 · ∂v1/∂y"
+    assert lines[1] == "  ∂loss/∂y|₁ = v1 = 1.64872"
     assert r"\frac{\partial \mathrm{loss}}{\partial x}|_{2} &= x = 3" in viz.derive(x * x, x).latex
-    assert "|" not in viz.derive(x * 2.0 + x, x).text.split("\n|")[0]
+    assert "|" not in viz.derive(mg.exp(x) * 2.0, x).text
 
 
 def test_the_branch_that_was_taken():
@@ -87,6 +92,12 @@ def test_the_branch_that_was_taken():
     assert "∂loss/∂x = 3 · x^(3 − 1) = 3 · 2^(3 − 1) = 12" in viz.derive(x**3, x).text
     assert "[loss ≠ 0] = [2 ≠ 0] = 1" in viz.derive(x.relu(), x).text
     assert viz.derive(mg.leaky_relu(x), x).text == "∂loss/∂x = 1"
+    assert viz.derive(mg.tanh(x / 4.0), x).text.splitlines()[1] == (
+        "  ∂loss/∂v1 = 1 − loss · loss = 1 − 0.462117 · 0.462117 = 0.786448"
+    )
+    assert (
+        "sech_squared(loss, x) = sech_squared(0.964028, 2) = 0.0706508   (1 - tanh²" in viz.derive(mg.tanh(x), x).text
+    )
     assert "negative_slope = 0.01" in viz.derive(mg.leaky_relu(-x), x).text
 
 
@@ -405,6 +416,9 @@ def test_diagnoses():
         v = v * 1e-3
     assert "10^−8980" in finding(v, x, "vanishing").text
     assert viz.explain(x * 2.0, x).diagnosis == ()
+    minus = Value(-1.0, label="m")
+    assert "v1 = log(m) = nan" in finding(mg.log(minus) * 2.0, minus, "not finite").text
+    assert "local gradient nan" in finding(mg.sqrt(minus) * 2.0, minus, "nan slope").text
 
 
 # ------------------------------------------------------------------------------------------------ diagnoses of networks

@@ -191,7 +191,7 @@ def test_it_is_a_digraph(drawing: Any, tmp_path: Path) -> None:
     assert isinstance(drawing, graphviz.Digraph)
     assert drawing.pipe(encoding="utf-8") == drawing.pipe(format="svg").decode()
     assert drawing.pipe(encoding="latin-1") == drawing.pipe(format="svg").decode("latin-1")
-    assert drawing._repr_mimebundle_() == {"image/svg+xml": drawing.pipe(encoding="utf-8")}
+    assert drawing._repr_mimebundle_()["image/svg+xml"] == drawing.pipe(encoding="utf-8")
     assert Path(drawing.save(tmp_path / "x.gv")).read_text(encoding="utf-8") == drawing.source == str(drawing)
     copy = drawing.copy()
     copy.attr(bgcolor="#000000")

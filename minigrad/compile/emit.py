@@ -143,9 +143,21 @@ class Emitter:
             elif source in vectors:
                 many = w.bind(vectors[source], "leaves")
                 self.body.append(f"{w.name(line)} = np.array([leaf._grad for leaf in {many}])")
+            elif kind == "grad":
+                self.gradient_before(line, source)
             else:
-                self.body.append(f"{w.name(line)} = {self.owner(source)}.{'_grad' if kind == 'grad' else '_raw'}")
+                self.body.append(f"{w.name(line)} = {self.owner(source)}._raw")
         return [name for _, name in sorted(arguments)]
+
+    def gradient_before(self, line: Line, leaf: Any) -> None:
+        """A gradient from before the call: copied, for the call may write over it before it is read."""
+        w, users = self.w, [x for x in self.program if line in x.inputs]
+        added = [x for x in users if x.call is np.add and self.grads.get(x) is leaf]
+        if len(users) == len(added) == 1 or not isinstance(line.value, np.ndarray):
+            self.body.append(f"{w.name(line)} = {self.owner(leaf)}._grad")
+            return
+        w.setup.append(f"{w.name(line)} = np.empty({w.text(line.shape)}, np.{line.dtype.name})")
+        self.body.append(f"np.copyto({w.name(line)}, {self.owner(leaf)}._grad)")
 
     def vector(self, line: Line, leaves: list[Any]) -> None:
         """The numbers of scalar leaves in one array: an optimiser's, if it has just these; it sees to new ones."""

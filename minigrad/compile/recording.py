@@ -607,6 +607,11 @@ class Recorder:
 
     def step(self, optimizer: Any) -> None:
         """An optimiser's step: done now, unrecorded, and again on every call."""
+        if optimizer.made > self.start:
+            raise CompileError(
+                f"{type(optimizer).__name__} was made inside of the function that mg.compile records: later calls "
+                f"would go on with this one, and its memory. Make it outside. In {users_line()}"
+            )
         self.events.append(Effect(tick(), optimizer.step, optimizer=optimizer))
         self.reads.clear()
         with self.aside():

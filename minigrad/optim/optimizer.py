@@ -194,7 +194,7 @@ class Optimizer:
     not_in_pytorch: tuple[str, ...] = ()  # flags that PyTorch's optimiser of this name lacks
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
-        self.defaults = defaults
+        self.defaults, self.made = defaults, tick()  # mg.compile asks whether it was there before the call
         if isinstance(params, Value):
             raise DtypeError("optimizer: params is a list of Values, not a Value: use [p].")
         groups = members(params)

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..value import Value, changed_since
+from ..value import Value, changed_since, sent
 from .modules import Modules
+from .names import parameters, settings, spelled
 
 __all__ = ["Circuit", "Node", "Wire", "trace"]
 
@@ -34,6 +35,7 @@ class Node:
     marks: tuple[str, ...] = ()  # what to know before believing the gradient: see `marks_of`
     inside: tuple[str, ...] = ()  # of a gate that stands for a whole module, or for a row of equal parts: what is in it
     box: str | None = None  # of a further output of such a module: the value whose gate made it, too
+    given: str = ""  # what the gate was called with beside its wires: "axis=0"
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Circuit:
     note: str = ""  # what of the graph is not here
 
 
-def trace(root: Value, max_nodes: int | None = None, model: Any = None) -> Circuit:
+def trace(
+    root: Value, max_nodes: int | None = None, model: Any = None, grads: dict[Value, Any] | None = None
+) -> Circuit:
     """Everything behind `root`, inputs first; each raw constant is a node of its own.
 
     The walk keeps its own stack and visits a value once however many paths lead to it.  Of more than `max_nodes` values
     and constants it takes those nearest to the root, marks where it stops (`Node.cut`) and says so (`Circuit.note`).
-    Parameters of `model` have their path in it as label.
+    Parameters of `model` have their path in it as label.  The gradients are those of the last pass, or `grads`.
 
     >>> x = Value(3.0, label="x")
     >>> circuit = trace(x * x)
@@ -102,12 +106,15 @@ def trace(root: Value, max_nodes: int | None = None, model: Any = None) -> Circu
         ids[value] = target = f"v{len(nodes)}"
         name, symbol = (None, None) if value.gate is None or cut else (value.gate.name, value.gate.symbol)
         label = str(modules.names.get(value) or value.label or "")
-        grad = None if isinstance(value.data, tuple) else value.grad  # which the outputs show, one by one
+        upstream = value.grad if grads is None else grads.get(value)
+        parts = (None,) * len(value.inputs) if value.gate is None or upstream is None else sent(value, upstream)
+        grad = None if isinstance(value.data, tuple) else upstream  # which the outputs show, one by one
         places[len(nodes)] = value
-        nodes.append(Node(target, label, value.data, grad, name, symbol, not value.requires_grad, module, cut))
+        node = Node(target, label, value.data, grad, name, symbol, not value.requires_grad, module, cut)
+        nodes.append(node if cut else replace(node, given=called_with(value)))
         if not cut:
             changed |= {str(source) for i, source in enumerate(sources) if replaced(value, i, inputs[i])}
-            for source, local, d in zip(sources, value.local_gradients(), value.contributions(), strict=True):
+            for source, local, d in zip(sources, value.local_gradients(), parts, strict=True):
                 d = d[0][1] if isinstance(d, tuple) else d  # from `pick`: (which output, its gradient)
                 wires.append(Wire(f"e{len(wires)}", str(source), target, local, d))
                 received.setdefault(str(source), []).append(d)
@@ -142,6 +149,17 @@ def nearest(root: Value, max_nodes: int) -> tuple[set[Value] | None, str]:
     many = f"{shown:,} values" if shown > 1 else "one value"
     note = f"The {many} nearest to the result, of {of}."
     return opened, f"{note} … marks where it goes on; a larger max_nodes shows more."
+
+
+def called_with(value: Value) -> str:
+    """The parameters of a value's gate as text: those that say the same on every run, so no functions."""
+    if parameters(value) == ((), {}):
+        return ""
+    kept = {name: x for name, x in settings(value).items() if isinstance(x, type) or not callable(x)}
+    if isinstance(dims := kept.get("dims"), tuple) and len(dims) == 1:  # reshape((2, 3)) is reshape(2, 3)
+        kept["dims"] = dims[0]
+    said = {name: spelled(x, inner=True) for name, x in kept.items()}
+    return ", ".join([f"{name}={text}" for name, text in said.items() if " at 0x" not in text])
 
 
 def marks_of(value: Value, grad: Any, sent: list[Any], changed: bool, whole: bool) -> tuple[str, ...]:

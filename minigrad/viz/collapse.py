@@ -48,7 +48,9 @@ def collapse(circuit: Circuit, depth: int) -> Circuit:
             box = groups[node.id]
             name = circuit.modules[box]
             above = ([None, *chain(box, circuit.modules)[:-1]])[-1]
-            node = replace(node, gate="module", symbol=name, inside=insides[box], box=boxes.get(box), module=above)
+            node = replace(
+                node, gate="module", symbol=name, inside=insides[box], box=boxes.get(box), module=above, given=""
+            )
             boxes.setdefault(box, node.id)
         nodes.append(node)
     wires = []

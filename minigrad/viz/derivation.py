@@ -19,7 +19,7 @@ __all__ = ["Derivation", "derive"]
 
 LENGTH = 30  # gates: a longer path is cut in the middle
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-WIRES = "|₁, |₂, …: on the first, the second, … of several wires from the same value."
+WIRES = "|₁, |₂, …: along one wire alone, the first, the second, … from that value into that gate."
 SENDS = "g ↦ …: what the gate sends back for the gradient g that arrives."
 
 
@@ -73,9 +73,9 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
     names, out = Names(model, "derive"), Derivation()
     names(x, "x"), names(loss, "loss")
     check_index(x, index, "derive")
-    line = Writer(names, x, index)
-    left, tex = line.slope(loss, x)
     found = survey(loss, x, k, index)
+    line = Writer(names, x, index, loss if found.count > 1 else None)
+    left, tex = line.slope(loss, x)
     if not found.count:
         why = no_path(loss, x, names)
         out.add(f"{left} = 0: {why}", rf"{tex} &= 0 \quad\text{{{escaped(why)}}}")
@@ -123,19 +123,21 @@ def derive(loss: Value, x: Value, *, index: Any = None, k: int = 5, model: Any =
 class Writer:
     """The lines of a derivation, in Unicode and in LaTeX."""
 
-    def __init__(self, names: Names, x: Value, index: Any) -> None:
+    def __init__(self, names: Names, x: Value, index: Any, loss: Value | None) -> None:
         self.names, self.x, self.index = names, x, index
+        self.loss = loss  # if several paths lead there: ∂loss/∂x is then more than what one wire says
         self.said: set[str] = set()  # of the functions in statements
         self.remarks: dict[str, None] = {}  # on the notation
 
     def slope(self, v: Value, source: Value, wire: int | None = None) -> tuple[str, str]:
-        """∂v/∂source; of the array x, perhaps an entry; on one of several wires from the same value, its number."""
+        """∂v/∂source; of the array x, perhaps an entry; and if that alone isn't all, which wire it is."""
         above, below = self.names(v), self.names(source)
         tex, entry, one = latex_name(below), entry_of(self.index) if source is self.x else "", ""
         if entry:
             tex = f"{{{tex}}}_{{{entry[1:-1]}}}"
         text, tex = f"∂{above}/∂{below}{entry}", rf"\frac{{\partial {latex_name(above)}}}{{\partial {tex}}}"
-        if wire is not None and len([x for x in v.inputs if x is source]) > 1:
+        alone = len([x for x in v.inputs if x is source]) == 1 and not (v is self.loss and source is self.x)
+        if wire is not None and not alone:
             one = str(1 + len([x for x in v.inputs[:wire] if x is source]))
             self.remarks[WIRES] = None
             text, tex = f"{text}|{one.translate(SUBSCRIPTS)}", f"{tex}|_{{{one}}}"

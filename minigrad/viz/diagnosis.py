@@ -89,7 +89,7 @@ def diagnose(found: Survey, names: Names) -> list[str]:
         all_of_them = list(sentences)
         more = f" And {len(all_of_them) - SHOWN} more." if len(all_of_them) > SHOWN else ""
         findings.append(f"{kind}: {'; '.join(all_of_them[:SHOWN])}.{more}")
-    findings += sums(found) + lengths(found)
+    findings += not_finite(found, names) + sums(found) + lengths(found)
     return findings or where_it_ends(found, names)
 
 
@@ -101,7 +101,8 @@ def remark(v: Value, i: int, local: Any, names: Names) -> tuple[str, str] | None
         return None
     shut = slope == 0
     if not np.all(np.isfinite(slope)):
-        return "infinite slope", f"{name.recipe(v)}, local gradient {number(local)}"
+        kind = "nan slope" if np.isnan(slope).any() else "infinite slope"
+        return kind, f"{name.recipe(v)}, local gradient {number(local)}"
     if shut.any():
         how = f" for {shut.sum()} of {shut.size} numbers" if slope.ndim else ""
         if gate.name in BENT:
@@ -141,6 +142,16 @@ def sums(found: Survey) -> list[str]:
             up = (found.total + float(found.gradient)) / 2
             text += f" (up {number(up)}, down {number(found.total - up)})"
         return [text + "."]
+    return []
+
+
+def not_finite(found: Survey, names: Names) -> list[str]:
+    """For a loss that is inf or nan, the first such value on the paths."""
+    if not found.gates or np.isfinite(found.gates[-1].data).all():
+        return []
+    for v in found.gates:
+        if not isinstance(v.data, tuple) and not np.isfinite(v.data).all():
+            return [f"not finite: {names.recipe(v)}."]
     return []
 
 

@@ -107,8 +107,8 @@ def gate_of(value_id: str) -> str:
 
 
 def gate_lines(node: Node, sick: str) -> list[str]:
-    """What stands in a gate: its symbol, what is in it if it stands for a module, what is wrong with it."""
-    return [shorten(node.symbol or "") or "?", *[shorten(line) for line in (*node.inside, sick) if line]]
+    """What stands in a gate: its symbol, its parameters or what is in it if it stands for a module, what is wrong."""
+    return [shorten(node.symbol or "") or "?", *[shorten(line) for line in (node.given, *node.inside, sick) if line]]
 
 
 def gate_label(node: Node, sick: str) -> str:
@@ -123,7 +123,7 @@ def gate_style(node: Node, theme: Theme, sick: str, size: float | None) -> dict[
     look = {"margin": "0.04", "style": "filled", "color": theme.wire, "fillcolor": theme.alarm if sick else fill}
     if node.inside:
         return look | {"shape": "box", "margin": "0.12", "style": "filled,rounded", "fontsize": "14"}
-    shape = "circle" if len(symbol) <= 4 and not sick else "ellipse"
+    shape = "circle" if len(symbol) <= 4 and not sick and not node.given else "ellipse"
     return {"shape": shape, "fontsize": "20" if len(symbol) == 1 else "14"} | look
 
 

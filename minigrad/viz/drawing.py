@@ -7,6 +7,7 @@ import pathlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import graphviz
@@ -18,10 +19,12 @@ from ..value import Value
 from .circuit import Circuit, nearest, trace
 from .collapse import collapse, depth_of, fold
 from .dot import FONT, SIDES, Style, attributes, write_dot
+from .notebook import Ways, bundle, image
 from .renderer import BITMAPS, has_renderer, render
 from .repeats import fold_repeats
 from .svg import draw_svg
 from .themes import THEMES
+from .words import shorten
 from .writers import WRITERS, write_page
 
 __all__ = ["Drawing", "draw"]
@@ -92,6 +95,22 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
                     attributes["fontname"] = "Helvetica"
         return render(drawing.source, kind, engine)
 
+    def __repr__(self) -> str:
+        return f"Drawing({size_of(self.circuit)}; .export('circuit.svg') writes it)"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        """For notebooks: the picture as HTML, which one that isn't trusted shows as well; as svg; and a line of text.
+
+        Other formats are shown as `graphviz` does: those in `include`, or that of `graphviz.set_jupyter_format`.
+        """
+        if include is None and self._jupyter_mimetype != "image/svg+xml":
+            include = {self._jupyter_mimetype, "text/plain"}
+        svg = cache(lambda: self.pipe("svg", encoding="utf-8"))
+        html = lambda: image(svg(), size_of(self.circuit))  # noqa: E731
+        ways: Ways = {"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}
+        bitmaps: dict[str, Any] = super()._repr_mimebundle_(set(include or ()) - set(ways), exclude)
+        return bitmaps | bundle(ways, include, exclude)
+
     def _pipe_lines(self, engine: str, format: str, lines: Iterable[str], **options: Any) -> bytes:
         return self.picture(dotted(format, **options), engine)
 
@@ -110,6 +129,14 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         with atomic_write(path) as file:
             file.write(picture)
         return os.fspath(path)
+
+
+def size_of(circuit: Circuit) -> str:
+    """What is drawn, in a few words."""
+    name = shorten(circuit.nodes[-1].label) if circuit.nodes else ""
+    gates = [node for node in circuit.nodes if node.symbol is not None and not node.box]
+    counts = [f"{len(x):,} {what}{'s' * (len(x) != 1)}" for x, what in ((circuit.nodes, "value"), (gates, "gate"))]
+    return ", ".join([f"circuit{f' of {name}' * bool(name)}", *counts])
 
 
 def dotted(format: str, renderer: str | None = None, formatter: str | None = None, **_: Any) -> str:
@@ -160,13 +187,20 @@ def draw(
     for name, x in flags.items():
         flag(f"draw: {name}", x)
     style = Style(THEMES[theme], direction, digits, **flags)
+    return drawn(view(v, model, depth, max_nodes), style)
+
+
+def drawn(circuit: Circuit, style: Style) -> Drawing:
+    """The drawing of a circuit."""
     drawing = Drawing("circuit", format="svg", **attributes(style))
-    drawing.circuit, drawing.style = view(v, model, depth, max_nodes), style
-    write_dot(drawing.circuit, style, drawing)
+    drawing.circuit, drawing.style = circuit, style
+    write_dot(circuit, style, drawing)
     return drawing
 
 
-def view(v: Value, model: Any, depth: int | None, max_nodes: int) -> Circuit:
+def view(
+    v: Value, model: Any, depth: int | None, max_nodes: int, grads: dict[Value, Any] | None = None
+) -> Circuit:
     """What is drawn: all of the graph, modules or rows of equal parts as boxes, or the part nearest to `v`."""
     if depth is not None:
         depth = whole("draw: depth", depth, least=0)
@@ -174,8 +208,8 @@ def view(v: Value, model: Any, depth: int | None, max_nodes: int) -> Circuit:
             raise MinigradError("draw: depth= draws the modules of a model as boxes: give model=, too.")
     most = max(LARGEST, max_nodes)
     if model is None and nearest(v, most)[0] is not None:
-        return trace(v, max_nodes)
-    circuit = trace(v, most, model)
+        return trace(v, max_nodes, None, grads)
+    circuit = trace(v, most, model, grads)
     size = len(circuit.nodes)
     if depth is not None:
         circuit = fold(collapse(circuit, depth))
@@ -189,4 +223,4 @@ def view(v: Value, model: Any, depth: int | None, max_nodes: int) -> Circuit:
         closed = fold_repeats(circuit)
         if len(closed.nodes) <= max_nodes:
             return replace(closed, note=f"{size:,} values; rows of equal parts are boxes. max_nodes={size} opens them.")
-    return circuit if len(circuit.nodes) <= max_nodes else trace(v, max_nodes, model)
+    return circuit if len(circuit.nodes) <= max_nodes else trace(v, max_nodes, model, grads)

@@ -86,11 +86,13 @@ def check_index(x: Value, index: Any, function: str) -> None:
     try:
         entry = x.numpy()[index]
     except IndexError as error:
-        raise OutOfRangeError(f"{function}: index={index!r} is no entry of x, whose shape is {x.shape}.") from error
+        raise OutOfRangeError(
+            f"{function}: index={spelled(index, inner=True)} is no entry of x, whose shape is {x.shape}."
+        ) from error
     if not x.shape or shape_of(entry):
         raise ShapeError(
-            f"{function}: index={index!r} of an x of shape {x.shape} has the shape {shape_of(entry)}; "
-            "it picks one entry of an array, as (0, 1) does."
+            f"{function}: index={spelled(index, inner=True)} of an x of shape {x.shape} has the shape "
+            f"{shape_of(entry)}; it picks one entry of an array, as (0, 1) does."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..convert import shape_of
 from ..gates import REGISTRY
-from ..gates.table import entry, find_function, forward_signature, rows
+from ..gates.table import Replace, entry, find_function, forward_signature, rows
 from ..value import Value
 from .names import number, raw, settings, spelled
 
@@ -64,7 +64,15 @@ def rule_of(v: Value, wire: int) -> Rule | None:
         known["g"] = 1.0  # the local gradient is what is sent for an upstream of 1
     chosen = settings(v, defaults=True)
     statement = Complete(gate.name, chosen).visit(statement)
-    return Rule(Decide(known | chosen).visit(statement), known, chosen, stated.notes)
+    statement = Decide(gate.name, known | chosen).visit(statement)
+    helped = [n for n in ast.walk(statement) if isinstance(n, ast.Call) and helper(gate.name, n)]
+    return Rule(statement, known, chosen, stated.notes if helped else ())
+
+
+def helper(gate: str, call: ast.Call) -> ast.FunctionDef | None:
+    """The function that a call in the row of a gate calls, if it is no gate."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return None if name in REGISTRY else find_function(rows()[gate][0], name)
 
 
 def one_of(statement: ast.expr, wire: int, known: dict[str, Any]) -> ast.expr:
@@ -103,10 +111,13 @@ class Complete(ast.NodeTransformer):
 
 
 class Decide(ast.NodeTransformer):
-    """where(condition, a, b) becomes a or b, as the numbers decide; an upstream g of 1 is left out."""
+    """where(condition, a, b) becomes a or b, as the numbers decide; an upstream g of 1 is left out.
 
-    def __init__(self, known: dict[str, Any]) -> None:
-        self.known = known
+    So does a function that begins with `if condition: return a`, if the condition holds.
+    """
+
+    def __init__(self, gate: str, known: dict[str, Any]) -> None:
+        self.gate, self.known = gate, known
 
     def visit_Call(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Name) and node.func.id in ("where", "select") and len(node.args) > 1:
@@ -114,6 +125,11 @@ class Decide(ast.NodeTransformer):
             if holds is not None:
                 taken = node.args[1] if holds else node.args[2] if len(node.args) > 2 else ast.Constant(0)
                 return self.visit(taken)
+        if (function := helper(self.gate, node)) and len(function.body) > 1 and isinstance(function.body[1], ast.If):
+            bound = Replace(dict(zip([a.arg for a in function.args.args], node.args, strict=False)))
+            first = bound.visit(deepcopy(function.body[1]))
+            if self.truth(first.test) and isinstance(first.body[0], ast.Return) and first.body[0].value is not None:
+                return self.visit(first.body[0].value)
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
@@ -134,14 +150,24 @@ class Decide(ast.NodeTransformer):
             if left is None or right is None:
                 return None
             return (left and right) if isinstance(node.op, ast.BitAnd) else (left or right)
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            a, b = [self.value(x) for x in (node.left, node.comparators[0])]
-            return None if a is None or b is None else bool(COMPARED[type(node.ops[0])][2](a, b))
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+            parts = [self.truth(x) for x in node.values]
+            return None if None in parts else all(parts)
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Is):  # type(x) is float
+            kind, x = node.comparators[0], node.left.args[0] if isinstance(node.left, ast.Call) else node.left
+            return True if isinstance(kind, ast.Name) and kind.id == "float" and self.value(x) is not None else None
+        if isinstance(node, ast.Compare) and all([type(op) in COMPARED for op in node.ops]):
+            numbers = [self.value(x) for x in (node.left, *node.comparators)]
+            pairs = zip(numbers, numbers[1:], node.ops, strict=False)
+            return None if None in numbers else all([bool(COMPARED[type(op)][2](a, b)) for a, b, op in pairs])
         return None
 
     def value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant):
             return node.value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            x = self.value(node.operand)
+            return None if x is None else -x
         x = raw(self.known.get(node.id)) if isinstance(node, ast.Name) else None
         return None if x is None or shape_of(x) or isinstance(x, (str, tuple)) else float(x)
 

@@ -66,7 +66,7 @@ def box(output: Node, members: list[Node], count: int) -> Node:
     symbols = [str(node.symbol) for node in members if node.symbol is not None]
     shown = " ".join(symbols) if len(symbols) <= 4 else f"{symbols[0]} … {symbols[-1]}"
     inside = [line for line in contents(members) if line[0] != "|"]  # a gradient is not that of each
-    return replace(output, gate="repeat", symbol=f"{shown} × {count}", inside=(*inside, "each"))
+    return replace(output, gate="repeat", symbol=f"{shown} × {count}", inside=(*inside, "each"), given="")
 
 
 class Graph:
@@ -121,7 +121,7 @@ class Graph:
                     stack.append(source)
                 feeds.append(numbers.get(source, -1))
             shape = () if isinstance(node.data, tuple) else np.shape(node.data)
-            look.append((numbers[id], node.gate, node.constant, shape, *feeds))
+            look.append((numbers[id], node.gate, node.given, node.constant, shape, *feeds))
         own = all([numbers.keys() >= {*self.uses[id]} for id in numbers if id != end])
         return (tuple(look), [*numbers]) if own else (None, [])
 

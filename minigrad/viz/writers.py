@@ -38,7 +38,8 @@ def table(circuit: Circuit, digits: int = 4) -> Table:
             names[node.id] = shorten(value_text(node, digits))
             continue
         wires = into.get(node.box or node.id, [])
-        made = f"{shorten(node.symbol)}({', '.join([names[w.source] for w in wires])})" if node.symbol else "input"
+        called = ", ".join([*[names[w.source] for w in wires], *[shorten(node.given)] * bool(node.given)])
+        made = f"{shorten(node.symbol)}({called})" if node.symbol else "input"
         parts = [f"{local_text(w, digits)} {sent_text(w, digits)}".strip() for w in wires]
         said = [f"{names[w.source]}: {part}" for w, part in zip(wires, parts, strict=True) if part]
         rows.append([names[node.id], made, value_text(node, digits), gradient_text(node, digits), "; ".join(said)])
@@ -65,7 +66,10 @@ def mermaid(circuit: Circuit, digits: int = 4) -> str:
             if node.symbol is not None:
                 gate = f"g{(node.box or node.id)[1:]}"
                 if not node.box:
-                    said = [shorten(node.symbol) or "?", *node.inside]
+                    said = [
+                        shorten(node.symbol) or "?",
+                        *[shorten(line) for line in (node.given, *node.inside) if line],
+                    ]
                     lines.append(f'{space}{gate}(("{"<br>".join([mermaid_text(text) for text in said])}"))')
                 lines.append(f"{space}{gate} --- {node.id}")
         for module in parts.get(path, []):

@@ -99,6 +99,28 @@ def test_every_gate(visit, rng):
         same_numbers(page, root)
 
 
+EDGES = [
+    0.0, 1e-300, 1e-8, 0.3, 0.5, 0.9, 1.0, 1.5, 2.0, 2.5, 3.0, 5.5, 6.0, 7.3, 10.0, 25.0, 40.0, 100.0, 300.0, 700.0,
+    1e8, 1e300, np.inf,
+]  # fmt: skip
+
+
+def test_elementwise_gates_at_infinities_zeros_and_far_out(visit):
+    numbers = np.array([*EDGES, *[-x for x in EDGES], np.nan])
+    few = numbers[::3]
+    terms = []
+    for gate in REGISTRY.values():
+        if gate.elementwise and gate.arity == 1:
+            terms.append(gate(Value(numbers, label=gate.name)).sum())
+        elif gate.elementwise and gate.arity == 2 and not gate.plain:
+            pair = np.meshgrid(few, few)
+            terms.append(gate(*[Value(x, label=f"{gate.name} {i}") for i, x in enumerate(pair)]).sum())
+    root = terms[0]
+    for term in terms[1:]:
+        root = root + term
+    same_numbers(visit(viz.explore(root, max_nodes=200)), root)
+
+
 @pytest.mark.parametrize("name", sorted(FIXED))
 def test_gates_that_the_page_does_not_compute_show_the_engine_s_numbers(visit, rng, name):
     root, _ = all_in_one(calls := sampled([REGISTRY[name]], rng), np.ones(len(calls)))

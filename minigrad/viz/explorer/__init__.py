@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from ...convert import describe
 from ...errors import DtypeError, GradientError, MinigradError
 from ...io import atomic_write
 from ...value import Value
+from ..drawing import Drawing
+from ..notebook import bundle, framed, image
 from .page import page
 
 __all__ = ["Circuit", "explore"]
@@ -23,7 +26,9 @@ class Circuit:
 
     html: str
     title: str
-    note: str = ""  # what of the graph is not in the page, or can't be computed there
+    note: str  # what of the graph is not in the page, or can't be computed there
+    drawing: Drawing  # the same as a picture
+    height: int  # of the frame that notebooks show it in, in pixels
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the page, all or nothing, and return the path; `MinigradError` unless it ends in .html."""
@@ -36,6 +41,12 @@ class Circuit:
 
     def __repr__(self) -> str:
         return f"Circuit({self.title!r}, {len(self.html.encode()):,} bytes; .save('circuit.html') writes the page)"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        """For notebooks: the page in a frame, and its picture where the notebook isn't trusted; and a line of text."""
+        svg = cache(lambda: self.drawing.pipe("svg", encoding="utf-8"))
+        html = lambda: framed(self.html, self.title, self.height, image(svg(), repr(self.drawing)))  # noqa: E731
+        return bundle({"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}, include, exclude)
 
 
 def explore(
@@ -68,5 +79,4 @@ def explore(
         )
     if title is not None and not isinstance(title, str):
         raise DtypeError(f"explore: title={title!r:.40} is a {type(title).__name__}, not a text.")
-    text, title, note = page(v, model, gradient, title, whole("explore: max_nodes", max_nodes, least=1))
-    return Circuit(text, title, note)
+    return Circuit(*page(v, model, gradient, title, whole("explore: max_nodes", max_nodes, least=1)))

@@ -19,12 +19,14 @@ import numpy as np
 
 from ...convert import shape_of
 from ...value import Value, pull, sent, upstream_of
+from ..drawing import Drawing
 from ..words import number, shorten
 from .emit import SCRIPTS, Constants, script
 from .graph import Box, Graph, Level, levels_of
 from .layout import place
 from .record import Rules
 from .sentences import pattern_of, statements_of
+from .still import still
 
 __all__ = ["page"]
 
@@ -32,13 +34,15 @@ LARGEST = 5_000  # values that the page computes with, whether or not it draws t
 CHARACTER = 7.3  # width of one, in the page's font of 12 pixels
 NUMBER = 10  # characters: -1.234e-05
 PICTURE = 48  # the side of a heatmap
+FRAME, LOWEST, HIGHEST = 460, 130, 400  # pixels of a frame in a notebook: all but the circuit; the circuit
 
 
 def page(
     v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int,
     training: Callable[[Graph, Rules], dict[str, Any]] | None = None,
-) -> tuple[str, str, str]:  # fmt: skip
-    """The HTML text, its title, and what it says about what is missing; `training` adds what training.js needs."""
+) -> tuple[str, str, str, Drawing, int]:  # fmt: skip
+    """The HTML text, its title, what it says about what is missing, a picture of the same, and how high a frame should
+    be for it; `training` adds what training.js needs."""
     graph = Graph.behind(v, model, max(LARGEST, max_nodes))
     levels, note = ([], "") if graph.note else levels_of(graph, max_nodes)
     if not levels:
@@ -61,7 +65,8 @@ def page(
         title=html.escape(name), style=style, data=safe_json(data), program=program, style_hash=digest(style),
         program_hash=digest(program),
     )  # fmt: skip
-    return text, name, data["note"]
+    height = FRAME + round(min(HIGHEST, max(LOWEST, data["levels"][0]["size"][1])))
+    return text, name, data["note"], still(v, model, upstream_of(v, 1.0 if gradient is None else gradient)), height
 
 
 def digest(text: str) -> str:

@@ -56,7 +56,7 @@ function erfinv(y) {
 
 // Stirling's series, after steps up to where it is exact.  DLMF 5.11.1.
 function lgamma(x) {
-  if (!(x > -Infinity)) return x === -Infinity ? Infinity : NaN;
+  if (!(x > -Infinity)) return x;
   if (x === Infinity) return Infinity;
   if (x <= 0 && x === Math.floor(x)) return Infinity;
   if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x);
@@ -80,7 +80,8 @@ function digamma(x) {
 
 // Hurwitz's zeta by Euler and Maclaurin.  DLMF 25.11.28.
 function zeta(s, x) {
-  if (!(x > 0)) return x === 0 ? Infinity : x === Math.floor(x) ? Infinity : NaN;
+  if (x <= 0 && x === Math.floor(x)) return Infinity;
+  if (!(x > -1e6) || (x < 0 && s !== Math.floor(s))) return NaN;
   let total = 0;
   for (; x < 14; x++) total += x ** -s;
   total += x ** (1 - s) / (s - 1) + x ** -s / 2;
@@ -110,16 +111,20 @@ const softplus = (x, beta) => {
   return (u > 0 ? x : 0) + Math.log1p(Math.exp(-Math.abs(u))) / beta;
 };
 
-// Python's remainder has the sign of b, and its // is consistent with it.
+// Python's % has the sign of b, and its // is consistent with it.
+const zeroLike = (x) => (x < 0 || Object.is(x, -0) ? -0 : 0);
+
 function remainder(a, b) {
   const r = a % b;
-  if (r === 0) return b < 0 ? -0 : 0 * b;
+  if (r === 0) return zeroLike(b);
   return r < 0 !== b < 0 && b === b ? r + b : r;
 }
 
 function floorDivide(a, b) {
   if (b === 0) return a / b;
-  const quotient = (a - remainder(a, b)) / b;
+  const r = a % b;
+  const quotient = (a - r) / b - (r !== 0 && r < 0 !== b < 0 ? 1 : 0);
+  if (quotient === 0) return zeroLike(a / b);
   const floor = Math.floor(quotient);
   return quotient - floor > 0.5 ? floor + 1 : floor;
 }

@@ -130,8 +130,7 @@ def explore_training(
             "surface": {"nodes": nodes, "places": encoded(ends), "side": GRID},
         }
 
-    text, name, note = page(loss, model, None, title or "A training, update by update", most, facts)
-    return Circuit(text, name, note)
+    return Circuit(*page(loss, model, None, title or "A training, update by update", most, facts))
 
 
 def grid_over(X: Any) -> tuple[Any, Any]:
