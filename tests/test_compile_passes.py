@@ -11,7 +11,7 @@ from test_compile_programs import Program as RandomProgram
 
 import minigrad as mg
 from minigrad import Value, nn, optim
-from minigrad.compile import memory, passes
+from minigrad.compile import memory, passes, pieces
 from minigrad.compile.build import build
 from minigrad.compile.emit import emit
 from minigrad.compile.program import Line, Program
@@ -24,6 +24,7 @@ from minigrad.value import recording
 
 RNG = np.random.default_rng(0)
 X, Y, SMALL, STACK = (RNG.normal(size=shape) for shape in ((6, 4), (6, 4), (4, 3), (2, 6, 4)))
+LONG, WIDE = RNG.normal(size=(256, 300)), RNG.normal(size=(10, 300))
 
 
 def program_of(f: Callable[..., Any], *xs: Any) -> Program:
@@ -190,6 +191,9 @@ EXAMPLES: dict[str, list[tuple[Any, tuple[Any, ...], Callable[[Program, Program]
     "side_by_side": [(of_a_step(), (X,), lambda a, b: sum([line.kind == "input" for line in b.inputs]) > 0)],
     "drop_unused": [(lambda x: x * 2.0, (X,), lambda a, b: len(a.lines) == len(b.lines) == 1)],
     "sums_in_place": [(slices_of_one, (X,), lambda a, b: count(b, put_plain) < count(a, put_plain))],
+    "in_small_products": [
+        (lambda x, w: x @ w.T, (LONG, WIDE), lambda a, b: (len(b.lines) > len(a.lines)) == pieces.small_kernels()),
+    ],
 }  # fmt: skip
 
 

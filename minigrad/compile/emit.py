@@ -91,6 +91,10 @@ class Emitter:
                 self.grads.setdefault(line.args[0], line.call)
             elif line.call is beside:
                 self.grads |= dict(zip(line.args, line.kwargs["flat"].params, strict=True))
+        self.shown: dict[Line, Line] = {}  # of a gradient that is a view: the result that it shows in another shape
+        for x, leaf in [*self.grads.items()]:
+            if x.kind == "view" and (base := shows(x)) is not None and base not in self.grads:
+                self.grads[base], self.shown[x] = leaf, base
         returned = {x for x in tree_leaves(program.outputs) if isinstance(x, Line)}
         self.fresh = {x for x in returned if owns_memory(x) and x not in self.grads and x.call is not put_plain}
         self.plan = plan(program, {x for x in program if x in self.grads or x in self.fresh or x.call is put_plain})
@@ -219,9 +223,10 @@ class Emitter:
         w, value = self.w, line.value
         self.fixed.add(line)
         home = self.homes.get(self.grads.get(line), "")
-        if home and value.flags.c_contiguous:
-            self.settled.add(line)
-            w.setup.append(f"{w.name(line)} = {home}")
+        showing = [x for x, base in self.shown.items() if base is line]
+        if home and line.call is not put_plain and (value.flags.c_contiguous or showing):  # whose zeros must stay
+            self.settled |= {line, *showing}
+            w.setup.append(f"{w.name(line)} = {home.split('.reshape')[0]}{laid_out(w, value)}")
             return
         buffer = self.plan.buffer[line]
         if buffer not in self.memory:
@@ -336,6 +341,15 @@ class Emitter:
 
 def same(a: list[Any], b: list[Any]) -> bool:
     return len(a) == len(b) and all(map(is_, a, b))
+
+
+def shows(x: Line) -> Line | None:
+    """The result of which a view shows all numbers, in their order in memory."""
+    base = x
+    while base.kind == "view" and base.inputs:
+        base = base.inputs[0]
+    whole = owns_memory(base) and x.value.flags.c_contiguous and x.value.nbytes == base.value.nbytes
+    return base if whole and x.dtype == base.dtype else None
 
 
 def merge_names_of_sums(program: Program) -> None:

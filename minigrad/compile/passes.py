@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tree import tree_leaves, tree_map
 from .beside import side_by_side
+from .pieces import in_small_products
 from .program import Line, Program, fits, terms
 from .report import Stage, measure
 from .rules import add_in_place, put_plain
@@ -332,5 +333,5 @@ def fold(program: Program) -> Program:
 
 PASSES: list[Callable[[Program], Program]] = [
     drop_unused, fold, uniform_constants, arithmetic, share, arithmetic, dot_products, sums_as_products, short_rows,
-    products, same_shape, share, side_by_side, drop_unused, sums_in_place,
+    products, same_shape, share, side_by_side, drop_unused, sums_in_place, in_small_products,
 ]  # fmt: skip

@@ -44,13 +44,30 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def put(x: Any, index: Any, shape: Any) -> Any:
     """With a plain index the rest stays zero from one call to the next."""
     parts = index if isinstance(index, tuple) else (index,)
-    if not isinstance(x, Sym) or not all([isinstance(i, (int, slice, type(None), type(...))) for i in parts]):
+    if not isinstance(x, Sym):
         raise Unsupported
-    return x.call(put_plain, (x, index, shape), {})
+    if all([isinstance(i, (int, slice, type(None), type(...))) for i in parts]):
+        return x.call(put_plain, (x, index, shape), {})
+    if any(map(rising, parts)) and all([isinstance(i, (Sym, np.ndarray)) and i.ndim == 1 for i in parts]):
+        return x.call(put_once, (x, index, shape), {})
+    raise Unsupported
 
 
 def put_plain(x: Any, index: Any, shape: Any) -> Any:
     out = np.zeros_like(x, shape=shape) if x.ndim == len(shape) else np.zeros(shape, x.dtype)
+    out[index] = x
+    return out
+
+
+def rising(i: Any) -> bool:
+    """Whether these are places none of which comes twice, such as the numbers of the rows."""
+    return isinstance(i, np.ndarray) and i.dtype.kind in "iu" and bool((i[:1] >= 0).all() and (np.diff(i) > 0).all())
+
+
+def put_once(x: Any, index: Any, shape: Any, out: Any = None) -> Any:
+    """As `put`, for places of which none comes twice."""
+    out = np.empty(shape, x.dtype) if out is None else out
+    out.fill(0.0)
     out[index] = x
     return out
 

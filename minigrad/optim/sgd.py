@@ -98,7 +98,7 @@ class SGD(Optimizer):
                 v[...] = g
             else:
                 v *= momentum
-                v += np.multiply(g, 1.0 - group["dampening"], out=scratch)
+                v += np.multiply(g, 1.0 - group["dampening"], out=scratch) if group["dampening"] else g
             g = np.add(np.multiply(v, momentum, out=scratch), g, out=scratch) if group["nesterov"] else v
         p -= np.multiply(g, group["lr"], out=scratch)
 

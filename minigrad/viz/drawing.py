@@ -106,8 +106,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         if include is None and self._jupyter_mimetype != "image/svg+xml":
             include = {self._jupyter_mimetype, "text/plain"}
         svg = cache(lambda: self.pipe("svg", encoding="utf-8"))
-        html = lambda: image(svg(), size_of(self.circuit))  # noqa: E731
-        ways: Ways = {"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}
+        ways: Ways = {"image/svg+xml": svg, "text/plain": self.__repr__}
+        ways["text/html"] = lambda: image(svg(), size_of(self.circuit))
         bitmaps: dict[str, Any] = super()._repr_mimebundle_(set(include or ()) - set(ways), exclude)
         return bitmaps | bundle(ways, include, exclude)
 
