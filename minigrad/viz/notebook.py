@@ -15,8 +15,8 @@ __all__ = ["Ways", "bundle", "framed", "image"]
 
 Ways = dict[str, Callable[[], str]]  # a MIME type, and what makes it
 
-# With its frame a page needs no picture, unless one asks for it.  Without the frame, or without this, it is seen.
-STYLE = "<style>.minigrad-page + details:not([open]) + .minigrad-picture { display: none }</style>"
+# Under a page its picture is seen only when asked for.  A notebook that takes the page away takes this rule away, too.
+STYLE = "<style>.minigrad-still:not([open]) + .minigrad-picture { display: none }</style>"
 
 
 def image(svg: str, text: str) -> str:
@@ -35,7 +35,7 @@ def framed(page: str, title: str, height: int, picture: str) -> str:
     return (
         f'{STYLE}<iframe class="minigrad-page" title="{escape(title)}" sandbox="allow-scripts" srcdoc="{escape(page)}" '
         f'style="width: 100%; height: {height}px; border: 0; resize: vertical"></iframe>'
-        f"<details><summary>{escape(title)}: the picture alone</summary></details>{picture}"
+        f'<details class="minigrad-still"><summary>{escape(title)}: the picture alone</summary></details>{picture}'
     )
 
 

@@ -51,6 +51,10 @@ class Circuit:
 
         return bundle({"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}, include, exclude)
 
+    def _mime_(self) -> tuple[str, str]:
+        """For marimo."""
+        return "text/html", self._repr_mimebundle_({"text/html"})["text/html"]
+
 
 def explore(
     v: Value, *, model: Any = None, gradient: Any = None, title: str | None = None, max_nodes: int = 300
