@@ -240,6 +240,8 @@ def test_the_program_is_python_with_the_labels() -> None:
     assert "cosh" not in source  # 1 - tanh² stands there
     assert "np." not in source.split("# made once")[0]
     assert "# backward" in source
+    calls = int(run.explain().split("calls")[0].split()[-1])
+    assert 3 * 60 < calls < 12 * 60  # forward and backward
 
 
 @pytest.mark.parametrize("turns", [4_000, pytest.param(33_333, marks=pytest.mark.slow)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from itertools import groupby
 from math import prod
 from operator import is_
 from typing import Any
@@ -100,6 +101,7 @@ class Emitter:
         self.fixed: set[Line] = set()  # lines whose array is the same object on every call
         self.settled: set[Line] = set()  # gradients that are computed in their place in an optimiser's flat array
         self.adopted: set[Any] = set()  # arrays of optimisers that the parameters are read from
+        self.slopes: dict[Any, str] = {}  # the gradients of leaves that are single numbers
         self.memory: dict[int, str] = {}
         # a scalar beside float32 arrays must be a Python float, which upcasts nothing
         narrow = [line for line in program if line.dtype == np.float32]
@@ -192,7 +194,7 @@ class Emitter:
             w.namespace[name := w.unique("change_gradients")] = line.call
             self.body.append(f"{name}()")
         elif line.kind == "step":
-            self.body.append(self.step(line))
+            self.body += self.step(line)
         elif line.kind == "grad":
             self.body += self.gradient(line)
         elif line.call is add_in_place:
@@ -309,18 +311,32 @@ class Emitter:
         if own and source in (self.settled if home else self.plan.buffer):
             return [f"{owner}._grad = {w.text(source)}"]
         if type(leaf._raw) is float:
-            stored = [f"{home.split('.reshape')[0]} = {w.text(source)}"] if home else []
-            return [*stored, f"{owner}._grad = float({w.text(source)})"]
+            self.slopes[leaf] = text = w.text(source)
+            is_float = isinstance(source, Line) and source.call is pick
+            return [f"{owner}._grad = {text if is_float else f'float({text})'}"]
         name = w.unique(f"{leaf.label or 'leaf'}_grad")
         w.setup.append(f"{name} = {home or f'np.empty({w.text(leaf.shape)}, np.{leaf.dtype.name})'}")
         return [f"np.copyto({name}, {w.text(source)})", f"{owner}._grad = {name}"]
 
-    def step(self, line: Line) -> str:
+    def side_by_side(self, flat: Any) -> list[str]:
+        """Statements that put the gradients of single numbers into the array of an optimiser's gradients."""
+        statements = []
+        for own, some in groupby(zip(flat.params, flat.slices, strict=True), lambda one: one[0] in self.slopes):
+            if own:
+                leaves, places = zip(*some, strict=True)
+                texts = ", ".join([self.slopes[leaf] for leaf in leaves])
+                statements.append(f"{self.homes[flat]}[{places[0].start}:{places[-1].stop}] = {texts}")
+        return statements
+
+    def step(self, line: Line) -> list[str]:
         optimizer, gradients = line.call, self.homes.get(line)
         self.w.namespace[name := self.w.unique("optimizer_step")] = optimizer.replay if gradients else optimizer.step
         adopted = ", adopted=True" * all([flat in self.adopted for flats in optimizer.flats for flat in flats])
-        given = [self.w.bind(g, "gradients") for g in gradients or ()]
-        return f"{name}([{', '.join(given)}]{adopted})" if gradients else f"{name}()"
+        if not gradients:
+            return [f"{name}()"]
+        found = [statement for flats in optimizer.flats for flat in flats for statement in self.side_by_side(flat)]
+        given = [self.w.bind(g, "gradients") for g in gradients]
+        return [*found, f"{name}([{', '.join(given)}]{adopted})"]
 
 
 def same(a: list[Any], b: list[Any]) -> bool:

@@ -12,6 +12,7 @@ from ..tree import tree_leaves, tree_map
 from ..value import Value, new_value
 from .program import Line, Program
 from .recording import read
+from .straight import Block, pick
 
 __all__ = ["Stage", "constants", "forward_graph", "measure"]
 
@@ -31,10 +32,11 @@ class Stage(NamedTuple):
 
 
 def measure(name: str, program: Program) -> Stage:
-    calls = [line for line in program if line.kind == "call"]
+    blocks = [len(line.call.steps) for line in program if isinstance(line.call, Block)]
+    calls = [x for x in program if x.kind == "call" and not isinstance(x.call, Block) and x.call is not pick]
     views = sum([line.kind == "view" for line in program])
     results = [np.asarray(x).nbytes for line in calls for x in tree_leaves(line.value)]
-    return Stage(name, len(calls), views, sum(map(flops, calls)), sum(results))
+    return Stage(name, len(calls) + sum(blocks), views, sum(map(flops, calls)) + sum(blocks), sum(results))
 
 
 def flops(line: Line) -> int:

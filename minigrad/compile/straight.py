@@ -296,7 +296,7 @@ class Part:
     def __init__(self, name: str) -> None:
         self.name = name
         self.statements: list[str] = []
-        self.backward: bool | None = None
+        self.backward = False
         self.given: dict[str, bool] = {}  # inputs of the block; whether they are names, not numbers
         self.taken: dict[Part, dict[str, None]] = {}  # results of earlier parts
         self.later: list[Part] = []  # the parts that take results of this one

@@ -106,10 +106,14 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         if include is None and self._jupyter_mimetype != "image/svg+xml":
             include = {self._jupyter_mimetype, "text/plain"}
         svg = cache(lambda: self.pipe("svg", encoding="utf-8"))
-        html = lambda: image(svg(), size_of(self.circuit))  # noqa: E731
-        ways: Ways = {"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}
+        ways: Ways = {"image/svg+xml": svg, "text/plain": self.__repr__}
+        ways["text/html"] = lambda: image(svg(), size_of(self.circuit))
         bitmaps: dict[str, Any] = super()._repr_mimebundle_(set(include or ()) - set(ways), exclude)
         return bitmaps | bundle(ways, include, exclude)
+
+    def _mime_(self) -> tuple[str, str]:
+        """For marimo."""
+        return "text/html", self._repr_mimebundle_({"text/html"})["text/html"]
 
     def _pipe_lines(self, engine: str, format: str, lines: Iterable[str], **options: Any) -> bytes:
         return self.picture(dotted(format, **options), engine)
@@ -198,9 +202,7 @@ def drawn(circuit: Circuit, style: Style) -> Drawing:
     return drawing
 
 
-def view(
-    v: Value, model: Any, depth: int | None, max_nodes: int, grads: dict[Value, Any] | None = None
-) -> Circuit:
+def view(v: Value, model: Any, depth: int | None, max_nodes: int, grads: dict[Value, Any] | None = None) -> Circuit:
     """What is drawn: all of the graph, modules or rows of equal parts as boxes, or the part nearest to `v`."""
     if depth is not None:
         depth = whole("draw: depth", depth, least=0)

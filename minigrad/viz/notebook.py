@@ -7,6 +7,7 @@ removes frames and style sheets, and keeps images.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable
 from html import escape
 
@@ -14,16 +15,18 @@ __all__ = ["Ways", "bundle", "framed", "image"]
 
 Ways = dict[str, Callable[[], str]]  # a MIME type, and what makes it
 
-# With its frame a page needs no picture, unless one asks for it.  Without the frame, or without this, it is seen.
-STYLE = "<style>.minigrad-page + details:not([open]) + .minigrad-picture { display: none }</style>"
+# Under a page its picture is seen only when asked for.  A notebook that takes the page away takes this rule away, too.
+STYLE = "<style>.minigrad-still:not([open]) + .minigrad-picture { display: none }</style>"
 
 
 def image(svg: str, text: str) -> str:
-    """A picture as HTML, in its own size; `text` says what is seen.  The ids in it stay inside."""
+    """A picture as HTML, with letters as large as a notebook's; `text` says what is seen.  Its ids stay inside it."""
     data = base64.b64encode(svg.encode()).decode()
+    points = re.search(r'<svg[^>]*? width="([0-9.]+)pt"', svg)
+    width = f' width="{round(float(points[1]))}"' if points else ""  # a pixel per point: at three quarters
     return (
         '<div class="minigrad-picture" style="overflow: auto">'
-        f'<img alt="{escape(text)}" src="data:image/svg+xml;base64,{data}" style="max-width: none"></div>'
+        f'<img alt="{escape(text)}" src="data:image/svg+xml;base64,{data}"{width} style="max-width: none"></div>'
     )
 
 
@@ -31,8 +34,8 @@ def framed(page: str, title: str, height: int, picture: str) -> str:
     """A whole page as HTML in a frame, and behind a line to open it the picture of the same."""
     return (
         f'{STYLE}<iframe class="minigrad-page" title="{escape(title)}" sandbox="allow-scripts" srcdoc="{escape(page)}" '
-        f'style="width: 100%; height: {height}px; border: 0"></iframe>'
-        f"<details><summary>{escape(title)}: the picture alone</summary></details>{picture}"
+        f'style="width: 100%; height: {height}px; border: 0; resize: vertical"></iframe>'
+        f'<details class="minigrad-still"><summary>{escape(title)}: the picture alone</summary></details>{picture}'
     )
 
 

@@ -276,7 +276,7 @@ def test_accessibility_by_axe(visit, rng, scheme, which):
     page = visit(pages[which](), color_scheme=scheme, bypass_csp=True)
     page.page.click("#table summary")
     page.page.click("#ask")
-    for step in ("#first", "#next", "#end"):
+    for step in ("#first", "#end") if which == "circuit" else ("#back",):
         page.page.click(step)
         found = axe.Axe().run(page.page)
         assert found.violations_count == 0, found.generate_report()

@@ -13,7 +13,7 @@ from ...convert import describe
 from ...errors import DtypeError, GradientError, MinigradError
 from ...io import atomic_write
 from ...value import Value
-from ..drawing import Drawing
+from ..drawing import Drawing, size_of
 from ..notebook import bundle, framed, image
 from .page import page
 
@@ -45,8 +45,15 @@ class Circuit:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
         """For notebooks: the page in a frame, and its picture where the notebook isn't trusted; and a line of text."""
         svg = cache(lambda: self.drawing.pipe("svg", encoding="utf-8"))
-        html = lambda: framed(self.html, self.title, self.height, image(svg(), repr(self.drawing)))  # noqa: E731
+
+        def html() -> str:
+            return framed(self.html, self.title, self.height, image(svg(), size_of(self.drawing.circuit)))
+
         return bundle({"text/html": html, "image/svg+xml": svg, "text/plain": self.__repr__}, include, exclude)
+
+    def _mime_(self) -> tuple[str, str]:
+        """For marimo."""
+        return "text/html", self._repr_mimebundle_({"text/html"})["text/html"]
 
 
 def explore(

@@ -14,6 +14,7 @@ class App {
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     data.levels.forEach((level, k) => byId("level").append(el("option", { value: k }, level.name)));
     byId("level").closest("label").hidden = data.levels.length < 2;
+    byId("link").closest(".group").hidden = location.protocol === "about:"; // a notebook's frame can't copy or print
     byId("note").textContent = data.note;
     byId("note").hidden = !data.note;
     this.open(0);

@@ -34,7 +34,7 @@ LARGEST = 5_000  # values that the page computes with, whether or not it draws t
 CHARACTER = 7.3  # width of one, in the page's font of 12 pixels
 NUMBER = 10  # characters: -1.234e-05
 PICTURE = 48  # the side of a heatmap
-FRAME, LOWEST, HIGHEST = 460, 130, 400  # pixels of a frame in a notebook: all but the circuit; the circuit
+FRAME, LOWEST, HIGHEST = 530, 130, 340  # pixels of a frame in a notebook: all but the circuit; the circuit
 
 
 def page(
