@@ -67,7 +67,15 @@ def test_fresh_values_on_every_call_need_few_recordings() -> None:
     assert recordings(f) == 2
 
 
-def test_a_value_that_is_passed_and_used_from_outside_too() -> None:
+ORDERS: list[Any] = [
+    lambda w: (w, Value([3.0, 4.0]), Value([5.0, 6.0]), w),
+    lambda w: (Value([3.0, 4.0]), w, Value([5.0, 6.0]), w, Value([7.0, 8.0])),
+    lambda w: (Value([3.0, 4.0]), Value([5.0, 6.0]), w, Value([7.0, 8.0])),
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_value_that_is_passed_and_used_from_outside_too(order: Any) -> None:
     w = Value([1.0, 2.0])
 
     def f(v: Any) -> None:
@@ -76,7 +84,7 @@ def test_a_value_that_is_passed_and_used_from_outside_too() -> None:
 
     g = compile(f)
     for _ in range(3):
-        for v in (w, Value([3.0, 4.0]), Value([5.0, 6.0]), w):
+        for v in order(w):
             g(v)
             got = np.copy(w.grad), np.copy(v.grad)
             f(v)
@@ -161,6 +169,9 @@ def test_what_was_made_before_the_call_is_taken_as_it_is() -> None:
     assert f(np.ones(2)).item() == 12.0
     w.data = 10.0
     assert f(np.ones(2)).item() == 12.0
+    g = compile(lambda x: mg.tanh(x * h) + h)  # single numbers
+    for x in (0.1, 0.2, 0.3):
+        assert g(x).item() == pytest.approx(np.tanh(6.0 * x) + 6.0)
     with pytest.raises(CompileError, match="multiply has made before the call"):
         compile(lambda x: (x * h).sum().backward())(np.ones(2))
     assert w.grad is None
@@ -338,6 +349,7 @@ def test_no_grad_outside_and_inside() -> None:
 
     g = compile(f)
     g(np.ones(2))
+    w.grad = None
     with mg.no_grad(), pytest.raises(GradientError, match="under no_grad"):
         g(np.ones(2))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,29 @@ from minigrad import compile, nn, optim
 RNG = np.random.default_rng(3)
 ROWS, IMAGES = RNG.normal(size=(6, 4)), RNG.normal(size=(3, 2, 6, 6))
 
+SEQUENCES, SIGNALS = RNG.normal(size=(3, 5, 4)), RNG.normal(size=(3, 2, 9))
+
+
+class Unrolled(nn.Module):
+    """A recurrent cell over time, and a list of layers."""
+
+    def __init__(self, cell: Any) -> None:
+        self.cell, self.layers = cell, nn.ModuleList([nn.Linear(3, 3, rng=1), nn.Identity(), nn.Linear(3, 2, rng=2)])
+
+    def forward(self, x: Any) -> Any:
+        h = None
+        for t in range(x.shape[1]):
+            h = self.cell(x[:, t], h)
+        for layer in self.layers:
+            h = layer(h)
+        return h
+
+
 LAYERS: dict[str, tuple[Any, Any]] = {
+    "RNNCell": (lambda: Unrolled(nn.RNNCell(4, 3, rng=0)), SEQUENCES),
+    "RNNCell, relu": (lambda: Unrolled(nn.RNNCell(4, 3, nonlinearity="relu", rng=0)), SEQUENCES),
+    "LinearSVM": (lambda: nn.LinearSVM(4, 3, rng=0), ROWS),
+    "Conv1d": (lambda: nn.Conv1d(2, 3, 3, padding=1, rng=0), SIGNALS),
     "Linear": (lambda: nn.Linear(4, 3, rng=0), ROWS),
     "Linear, no bias": (lambda: nn.Linear(4, 3, bias=False, rng=0), ROWS),
     "Conv2d": (lambda: nn.Conv2d(2, 3, 3, rng=0), IMAGES),
@@ -73,6 +96,29 @@ def test_layers(name: str) -> None:
     shape = make()(X).shape
     weights = rng.normal(size=shape)
     compare(make, lambda out, y: ((out - weights) * (out - weights)).mean(), sgd, batches)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_in_float32(name: str) -> None:
+    make, X = LAYERS[name]
+    rng = np.random.default_rng(1)
+    batches = [(X if X.dtype.kind == "i" else (X + 0.1 * rng.normal(size=X.shape)).astype(np.float32), 0.0)] * 3
+    weights = rng.normal(size=make()(X).shape).astype(np.float32)
+
+    def made() -> Any:
+        return make().to(np.float32)
+
+    compare(made, lambda out, y: ((out - weights) * (out - weights)).mean(), sgd, batches, 1e-5)
+
+
+def test_every_layer_and_loss_is_here() -> None:
+    text = Path(__file__).read_text()
+    known = [getattr(nn, name) for name in dir(nn)]
+    layers = [x.__name__ for x in known if isinstance(x, type) and issubclass(x, nn.Module)]
+    assert [name for name in layers if name not in text] == []
+    rules = [getattr(optim, name) for name in dir(optim)]
+    names = [x.__name__ for x in rules if isinstance(x, type) and issubclass(x, optim.Optimizer)]
+    assert [name for name in names if name not in text and name not in ("Optimizer", "LBFGS")] == []
 
 
 Y, K = RNG.normal(size=(6, 3)), RNG.integers(3, size=6)

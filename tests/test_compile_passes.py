@@ -341,6 +341,17 @@ def test_in_place_chains_stop_where_the_layout_differs() -> None:
     np.testing.assert_allclose(run(x)[0], np.exp(y.T * y) @ np.ones(4), rtol=1e-13)
 
 
+def test_a_view_of_a_result_needs_its_layout() -> None:
+    """The numbers of broadcast_to lie in one row; a reshape of it is no view, and mustn't be made once only."""
+
+    def f(x: Any) -> Any:
+        return (mg.broadcast_to(mg.tanh(x), (3, 4)) * 1.0).reshape(12) * 2.0
+
+    compiled = mg.compile(f)
+    for scale in (1.0, 2.0, 3.0):
+        np.testing.assert_allclose(compiled(scale * X[0]).data, 2.0 * np.tile(np.tanh(scale * X[0]), 3))
+
+
 def test_what_stages_report() -> None:
     f = mg.compile(lambda x: mg.tanh(x) * 1.0 + mg.tanh(x))
     f(X)

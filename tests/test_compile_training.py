@@ -225,6 +225,25 @@ def test_two_backward_passes_around_clipping(clipped: bool) -> None:
     both_ways(run)
 
 
+def test_a_gradient_from_before_that_clipping_has_changed() -> None:
+    def run(wrap: Any) -> Any:
+        w, v = Value([1.0, 2.0]), Value([3.0, 4.0])
+
+        def f(x: Any) -> Any:
+            w.grad = None
+            (w * x).sum().backward()
+            nn.utils.clip_grad_value_([w, v], 0.5)
+            return v.grad * 1.0, w.grad * 1.0
+
+        f, seen = wrap(f), []
+        for k in (1.0, 0.1, 3.0):
+            v.grad = np.array([k, -k])
+            seen += [np.asarray(g if isinstance(g, np.ndarray) else g.data) for g in f(np.array([k, 0.2]))]
+        return [*seen, v.grad, w.grad]
+
+    both_ways(run)
+
+
 # ------------------------------------------------------------------------------------- optimisers and schedules
 def test_many_steps_in_one_call() -> None:
     def run(wrap: Any) -> Any:

@@ -29,6 +29,7 @@ LAYOUTS: dict[str, Callable[[Drawing], bytes]] = {
     "own": lambda drawing: draw_svg(drawing.circuit, drawing.style),
 }
 CASES = [case for gate in mg.REGISTRY.values() if gate.differentiable for case in cases_of(gate)]
+LAST = [cases_of(gate)[-1] for gate in mg.REGISTRY.values() if gate.differentiable]  # Graphviz takes a while
 EITHER = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 
@@ -159,8 +160,8 @@ def drawn_case(case: Any) -> tuple[mg.Value, Callable[..., Any], list[Any]]:
 def test_every_gates_picture_says_what_the_engine_says(case: Any) -> None:
     root, _, _ = drawn_case(case)
     drawing = draw(root, digits=17, max_nodes=100)
-    for layout in LAYOUTS.values():
-        picture = Picture(layout(drawing))
+    for name in ("own", "graphviz") if case in LAST else ("own",):
+        picture = Picture(LAYOUTS[name](drawing))
         check_numbers(picture, drawing.circuit)
         check_wires(picture, drawing.circuit)
 

@@ -150,3 +150,17 @@ def test_the_picture_says_what_is_closed() -> None:
     assert ["@ … + × 40", "5 gates", "20 parameters", "each"] in said.values()
     assert not boxes(draw(layers(40), max_nodes=size).circuit)
     assert "nearest to the result" in draw(layers(40), max_nodes=3).circuit.note  # not even the boxes fit
+
+
+def test_a_leaf_that_is_used_before_the_row_too_is_not_hidden() -> None:
+    s = leaf(1.5, "s")
+    y = leaf(2.0, "x") * s
+    for i in range(6):
+        y = (y * (s if i == 0 else leaf(1.5, f"s{i}"))).tanh()
+    y.backward()
+    whole = trace(y)
+    closed = fold_repeats(whole)
+    assert boxes(closed) == ["* tanh × 5"]
+    assert gates(closed) == gates(whole)
+    assert "s" in [node.label for node in closed.nodes]
+    balanced(closed)

@@ -10,8 +10,9 @@ import numpy as np
 from ..tree import tree_leaves, tree_map
 from ..value import Value
 from .program import Builder, Line, Program, lower, take_at
-from .recording import Effect, Gradient, Guard, Recorder, drawn, given_to, read
+from .recording import Recorder, given_to
 from .straight import Block, is_scalar
+from .wires import Effect, Gradient, Guard, drawn, read
 
 __all__ = ["build"]
 

@@ -24,8 +24,9 @@ from .build import build
 from .emit import Changed, emit
 from .entry import Entry, Unrecorded, as_argument, gate_of, key_of, rebound, stand_ins, wrap
 from .passes import optimise
-from .recording import AskedByUs, Recorder, Wire
+from .recording import Recorder
 from .report import constants, forward_graph
+from .wires import AskedByUs, Wire
 
 __all__ = ["Compiled", "compile"]
 

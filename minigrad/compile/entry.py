@@ -14,8 +14,9 @@ from ..tree import tree_leaves, tree_map
 from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, upstream_of, zeros
 from .emit import Emitted
 from .program import Program
-from .recording import Effect, Gradient, Recorder
+from .recording import Recorder
 from .report import Stage
+from .wires import Effect, Gradient
 
 __all__ = ["Entry", "Unrecorded", "as_argument", "gate_of", "key_of", "rebound", "stand_ins", "wrap"]
 
@@ -28,14 +29,13 @@ def stand_ins(recorder: Recorder, given: list[Value], earlier: list[Entry]) -> d
     """For the `Value`s among the arguments others in their place, if the function may be called with any.
 
     Parameters among the arguments are recorded as themselves at first.  When the function is then called with others,
-    and is seen to use neither them nor the first ones in another way, nor to make an optimiser's step, any will do.
+    which it hasn't used the first time, and makes no optimiser's step, any will do.
     """
     here = set(given)
-    touched = {x for x in recorder.leaves if recorder.captured(x)}
     others = {x for entry in earlier for x in entry.given} - here
     elsewhere = {x for entry in earlier for x in entry.touched - {*entry.given}}
     steps = any([isinstance(e, Effect) and e.optimizer is not None for e in recorder.events])
-    if not others or others & touched or here & elsewhere or steps:
+    if not others or here & elsewhere or steps:
         return {}
     return {x: Value(x._raw, x.label) for x in given}
 

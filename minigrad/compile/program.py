@@ -17,7 +17,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..convert import tidy
 from ..tree import tree_leaves, tree_map
 from ..value import Gate
-from .recording import as_type
+from .wires import as_type
 
 __all__ = [
     "Builder",

@@ -11,8 +11,8 @@ from ..convert import tidy
 from ..tree import tree_leaves, tree_map
 from ..value import Value, new_value
 from .program import Line, Program
-from .recording import read
 from .straight import Block, pick
+from .wires import read
 
 __all__ = ["Stage", "constants", "forward_graph", "measure"]
 

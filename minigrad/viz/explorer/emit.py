@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ...compile.recording import detach, number, read
+from ...compile.wires import detach, number, read
 from ...convert import shape_of
 from ...gates import REGISTRY
 from ...gates.einsum import letters
