@@ -122,7 +122,7 @@ def test_a_bitmap_that_would_be_too_large_is_made_smaller_and_says_so() -> None:
     assert width * height <= renderer.MAX_PIXELS
     svg = b'<svg width="%dpt" height="%dpt"'
     assert renderer.shrunk(svg % (750, 750)) == 1.0
-    assert renderer.shrunk(svg % (15_000, 15_000)) == pytest.approx((50e6 / 20_000**2) ** 0.5)
+    assert renderer.shrunk(svg % (15_000, 15_000)) == pytest.approx((25e6 / 20_000**2) ** 0.5)
     assert renderer.shrunk(b"anything else") == 1.0
 
 

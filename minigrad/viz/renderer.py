@@ -20,7 +20,7 @@ PURE_FORMATS = (
 )  # fmt: skip
 BITMAPS = ("png", "jpeg", "jpg", "jpe", "gif", "bmp", "tif", "tiff", "webp")
 DPI = 96  # of bitmaps
-MAX_SIDE, MAX_PIXELS = 32_000, 50_000_000  # what viewers still open, and programs paint in a second or two
+MAX_SIDE, MAX_PIXELS = 32_000, 25_000_000  # what viewers still open, and programs paint in a second or two
 MAX_SOURCE = 20_000_000  # bytes of DOT
 TIMEOUT = 120  # seconds
 
