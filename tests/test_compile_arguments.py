@@ -127,6 +127,25 @@ def test_results_belong_to_the_graph_of_what_they_depend_on() -> None:
     np.testing.assert_allclose(mg.grad(lambda v: f(X)[0] * v)(2.0), np.sum(X @ w.data))
 
 
+def test_what_a_result_does_not_depend_on_gets_no_gradient() -> None:
+    a, b, c = Value([1.0, 2.0]), Value([3.0, 4.0]), Value([5.0, 6.0])
+    f = compile(lambda x: ((a * x).sum(), (b * x).sum() * c.detach().sum(), (a * b).sum(), x.sum()))
+    for _ in range(2):
+        results = f(np.ones(2))
+        (results[0] * results[1] + results[3]).backward()
+        assert c.grad is None
+        np.testing.assert_array_equal(a.grad, [77.0, 77.0])
+        np.testing.assert_array_equal(b.grad, [33.0, 33.0])
+        a.grad = b.grad = None
+        results[1].backward()
+        assert a.grad is None
+        np.testing.assert_array_equal(b.grad, [11.0, 11.0])
+        b.grad = None
+    outer = Value([1.0, 1.0])
+    (f(np.ones(2))[2] * (outer * a).sum()).backward()
+    np.testing.assert_array_equal(a.grad, np.array([3.0, 4.0]) * 3.0 + 11.0)
+
+
 def test_second_derivatives_through_a_compiled_function() -> None:
     f = compile(lambda x: (x * x * x).sum())
     x = Value([1.0, 2.0])
@@ -172,6 +191,9 @@ def test_what_was_made_before_the_call_is_taken_as_it_is() -> None:
     g = compile(lambda x: mg.tanh(x * h) + h)  # single numbers
     for x in (0.1, 0.2, 0.3):
         assert g(x).item() == pytest.approx(np.tanh(6.0 * x) + 6.0)
+    h.data = 5.0
+    assert g(0.1).item() == pytest.approx(np.tanh(0.5) + 5.0)
+    h.data = 6.0
     with pytest.raises(CompileError, match="multiply has made before the call"):
         compile(lambda x: (x * h).sum().backward())(np.ones(2))
     assert w.grad is None

@@ -10,8 +10,8 @@ import pytest
 from test_compile_programs import Program as RandomProgram
 
 import minigrad as mg
-from minigrad import Value, nn, optim
-from minigrad.compile import memory, passes, pieces
+from minigrad import Value, nn, optim, skinny
+from minigrad.compile import memory, passes
 from minigrad.compile.build import build
 from minigrad.compile.emit import emit
 from minigrad.compile.program import Line, Program
@@ -192,7 +192,7 @@ EXAMPLES: dict[str, list[tuple[Any, tuple[Any, ...], Callable[[Program, Program]
     "drop_unused": [(lambda x: x * 2.0, (X,), lambda a, b: len(a.lines) == len(b.lines) == 1)],
     "sums_in_place": [(slices_of_one, (X,), lambda a, b: count(b, put_plain) < count(a, put_plain))],
     "in_small_products": [
-        (lambda x, w: x @ w.T, (LONG, WIDE), lambda a, b: (len(b.lines) > len(a.lines)) == pieces.small_kernels()),
+        (lambda x, w: x @ w.T, (LONG, WIDE), lambda a, b: (len(b.lines) > len(a.lines)) == skinny.small_kernels()),
     ],
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.compile import pieces
+from minigrad import skinny
 
 SHAPES = [
     (256, 3072, 10), (10, 256, 3072), (8, 9, 21632), (8, 21632, 9), (16, 72, 3872), (16, 3872, 72), (72, 16, 3872),
@@ -23,7 +23,7 @@ def matrix(rng: Any, m: int, n: int, turned: bool, dtype: Any) -> Any:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a CPU whose BLAS has kernels for small products."""
-    monkeypatch.setattr(pieces, "small_kernels", lambda: True)
+    monkeypatch.setattr(skinny, "small_kernels", lambda: True)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -37,24 +37,25 @@ def test_the_product_is_the_same(small: None, rng: Any, shape: Any, turned: Any,
         out = f(a, b).data
     exact = 2.0 * (a.astype(np.longdouble) @ b.astype(np.longdouble))
     np.testing.assert_allclose(out, exact, rtol=0.0, atol=8 * np.finfo(dtype).eps * k**0.5 * np.abs(exact).max())
+    np.testing.assert_allclose(2.0 * skinny.product(a, b), out, rtol=0.0, atol=1e-5 * np.abs(out).max())
     other = np.asfortranarray(a) if not turned[0] else np.ascontiguousarray(a)  # recorded for another order
     np.testing.assert_allclose(f(other, b).data, out, rtol=0.0, atol=1e-5 * np.abs(out).max())
 
 
 def test_what_is_cut() -> None:
-    assert pieces.cut(256, 3072, 10, False, False, np.float32) == ("sum", 384)
-    assert pieces.cut(256, 3072, 10, False, True, np.float32) == ("rows", 32)  # products of rows with rows
-    assert pieces.cut(8, 9, 21632, False, False, np.float32) == ("columns", 10816)
-    assert pieces.cut(100, 100, 100, False, False, np.float32) is None  # small as it is
-    assert pieces.cut(128, 784, 256, False, True, np.float32) is None  # not skinny
-    assert pieces.cut(3001, 3001, 2, False, False, np.float32) is None  # into what?
-    assert pieces.cut(3001, 1, 3001, False, False, np.float32) is None
+    assert skinny.cut(256, 3072, 10, False, False, np.float32) == ("sum", 384)
+    assert skinny.cut(256, 3072, 10, False, True, np.float32) == ("rows", 32)  # products of rows with rows
+    assert skinny.cut(8, 9, 21632, False, False, np.float32) == ("columns", 10816)
+    assert skinny.cut(100, 100, 100, False, False, np.float32) is None  # small as it is
+    assert skinny.cut(128, 784, 256, False, True, np.float32) is None  # not skinny
+    assert skinny.cut(3001, 3001, 2, False, False, np.float32) is None  # into what?
+    assert skinny.cut(3001, 1, 3001, False, False, np.float32) is None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)])
 def test_every_piece_is_small_and_together_they_are_the_whole(shape: Any, turned: Any) -> None:
-    found = pieces.cut(*shape, *turned, np.float32)
+    found = skinny.cut(*shape, *turned, np.float32)
     if found is not None:
         axis, size = found
         sizes = dict(zip(("rows", "sum", "columns"), shape, strict=True))
@@ -141,7 +142,7 @@ def test_a_gradient_at_labels_of_rows_adds_what_is_named_twice(rng: Any) -> None
 
 
 def test_elsewhere_products_stay_whole(monkeypatch: pytest.MonkeyPatch, rng: Any) -> None:
-    monkeypatch.setattr(pieces, "small_kernels", lambda: False)
+    monkeypatch.setattr(skinny, "small_kernels", lambda: False)
     f = mg.compile(lambda a, b: a @ b)
     f(rng.normal(size=(1000, 784)), rng.normal(size=(784, 10)))
     assert "reshape" not in f.source

@@ -232,8 +232,9 @@ def test_a_gradient_from_before_that_clipping_has_changed() -> None:
         def f(x: Any) -> Any:
             w.grad = None
             (w * x).sum().backward()
+            before = v.grad * 1.0
             nn.utils.clip_grad_value_([w, v], 0.5)
-            return v.grad * 1.0, w.grad * 1.0
+            return before, v.grad * 1.0, w.grad * 1.0
 
         f, seen = wrap(f), []
         for k in (1.0, 0.1, 3.0):

@@ -11,7 +11,7 @@ import numpy as np
 from ..convert import describe, tidy
 from ..errors import GradientError
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, touched, upstream_of, zeros
+from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, touched, upstream_of, zeros
 from .emit import Emitted
 from .program import Program
 from .recording import Recorder
@@ -82,8 +82,7 @@ class Entry:
         self.touched = {own.get(x, x) for x in recorder.leaves if recorder.captured(x)}
         # a result that depends on values which want a gradient belongs to their graph, too
         learns = any([isinstance(e, Gradient) or (isinstance(e, Effect) and e.learns) for e in recorder.events])
-        self.needs = [isinstance(x, Value) and x._requires_grad and not learns for x in tree_leaves(out)]
-        self.wires = [x for x in self.touched if x._requires_grad] if any(self.needs) else []
+        self.wires = {} if learns else wires_behind(recorder, out, own)
         self.repeatable = not recorder.random and not recorder.events
 
     # -------------------------------------------------------------------------------------------------- which calls
@@ -144,20 +143,31 @@ class Entry:
             return wrap(flat[0])
         made = list(map(wrap, flat))
         if self.wires and recording.get() is True:
-            places = [i for i, needs in enumerate(self.needs) if needs]
-            for i, x in zip(places, self.attached([made[i]._raw for i in places], given, call), strict=True):
-                made[i] = x
+            lent = dict(zip(self.given, given, strict=True))
+            for wires, places in self.wires.items():
+                own = tuple([lent.get(x, x) for x in wires])
+                for i, x in zip(places, self.attached([made[i]._raw for i in places], own, places, call), strict=True):
+                    made[i] = x
         values = iter(made)
         return tree_map(lambda _: next(values), self.structure)
 
-    def attached(self, numbers: list[Any], given: list[Value], call: Any) -> Any:
-        """Results as `Value`s of one gate, the compiled function, that feed on what it depends on."""
-        lent = dict(zip(self.given, given, strict=True))
-        wires = tuple([lent.get(x, x) for x in self.wires])
+    def attached(self, numbers: list[Any], wires: tuple[Value, ...], places: list[int], call: Any) -> Any:
+        """Results as `Value`s of one gate, the compiled function, that feed on what they depend on."""
         node = new_value(numbers[0] if len(numbers) == 1 else tuple(numbers))
         node.gate, node._requires_grad = self.gate, True
-        node._saved = (wires, (node._raw, *[x._raw for x in wires]), {"call": (self, wires, *call)})
+        node._saved = (wires, (node._raw, *[x._raw for x in wires]), {"call": (self, wires, places, *call)})
         return [node] if len(numbers) == 1 else outputs(node)
+
+
+def wires_behind(recorder: Recorder, out: Any, own: dict[Value, Value]) -> dict[tuple[Value, ...], list[int]]:
+    """The `Value`s from outside that results depend on, with the places of these results."""
+    found: dict[tuple[Value, ...], list[int]] = {}
+    outside = [x for x in recorder.leaves if x._requires_grad and recorder.captured(x)]
+    for i, x in enumerate(tree_leaves(out)):
+        if isinstance(x, Value) and x._requires_grad:
+            behind = tape(x)[1]
+            found.setdefault(tuple([own.get(v, v) for v in outside if v in behind]), []).append(i)
+    return {wires: places for wires, places in found.items() if wires}
 
 
 def wrap(x: Any) -> Any:
@@ -170,7 +180,7 @@ def gate_of(name: str, f: Callable[..., Any]) -> Gate:
     """A compiled function as a gate: its derivative is that of `f`, which is called once more for it."""
 
     def pull_back(g: Any, out: Any, *xs: Any, call: Any) -> tuple[Any, ...]:
-        entry, wires, args, kwargs = call
+        entry, wires, places, args, kwargs = call
         if not entry.repeatable:
             raise GradientError(
                 f"{name}: backward() through a compiled function that draws random numbers or moves statistics: it "
@@ -185,7 +195,8 @@ def gate_of(name: str, f: Callable[..., Any]) -> Gate:
                 )
         token = recording.set(True)
         try:
-            roots = [x for x, needs in zip(tree_leaves(f(*args, **kwargs)), entry.needs, strict=True) if needs]
+            results = tree_leaves(f(*args, **kwargs))
+            roots = [results[i] for i in places]
             total: dict[Value, Any] = {}
             for root, u in zip(roots, g if isinstance(out, tuple) or isinstance(g, tuple) else (g,), strict=True):
                 for x, d in pull(root, u if isinstance(u, Value) else upstream_of(root, u)).items():

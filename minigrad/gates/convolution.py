@@ -9,6 +9,7 @@ import numpy as np
 
 from ..convert import shape_of
 from ..errors import ShapeError
+from ..skinny import product
 from ..value import Gate, reshape
 from .linalg import ones, swap
 from .registry import call, composed, row
@@ -26,14 +27,15 @@ def by_group(x: Any, groups: int) -> Any:
 
 
 def together(x: Any) -> Any:
-    """The opposite: one matrix."""
+    """A stack of matrices as one, below each other."""
     return x if len(shape_of(x)) == 2 else reshape(x, shape=(shape_of(x)[0] * shape_of(x)[1], shape_of(x)[2]))
 
 
 def products(columns: Any, weight: Any, bias: Any, places: Any, groups: int = 1) -> Any:
+    """Each filter, a row of its group's matrix, times the columns of the group's channels, and its bias."""
     filters, taps, n = len(weight), prod(weight.shape[1:]), columns.shape[1]
     if groups == 1:
-        out = np.matmul(np.reshape(weight, (filters, taps)), columns)
+        out = product(np.reshape(weight, (filters, taps)), columns)
     else:
         stack = np.reshape(columns, (groups, taps, n))
         out = np.reshape(np.matmul(np.reshape(weight, (groups, filters // groups, taps)), stack), (filters, n))
@@ -47,10 +49,10 @@ filtered: Gate = row(  # every filter times every column: weight (out, in / grou
     products,
     vjp=[
         lambda g, out, columns, weight, bias, places, groups=1: together(
-            swap(by_group(weight, groups)) @ by_group(as_rows(g), groups)
+            product(swap(by_group(weight, groups)), by_group(as_rows(g), groups))
         ),
         lambda g, out, columns, weight, bias, places, groups=1: reshape(
-            by_group(as_rows(g), groups) @ swap(by_group(columns, groups)), shape_of(weight)
+            product(by_group(as_rows(g), groups), swap(by_group(columns, groups))), shape_of(weight)
         ),
         lambda g, out, columns, weight, bias, places, groups=1: as_rows(g) @ ones(shape_of(columns)[1], columns.dtype),
     ],
@@ -163,7 +165,7 @@ def conv_transpose2d(
     padding, more = each(function, "padding", padding, 2, 0), each(function, "output_padding", output_padding, 2, 0)
     if any([m >= s and m >= d for m, s, d in zip(more, stride, dilation, strict=True)]):
         raise ShapeError(f"{function}: output_padding={more} must be smaller than stride or dilation.")
-    columns = together(swap(by_group(weight, groups)) @ by_group(as_rows(x), groups))
+    columns = together(product(swap(by_group(weight, groups)), by_group(as_rows(x), groups)))
     full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip((height, width), stride, dilation, size, strict=True)]
     shape = (batch, groups * depth, *full)
     out = uncolumns(columns, shape=shape, size=tuple(size), stride=stride, dilation=dilation)

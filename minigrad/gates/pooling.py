@@ -18,6 +18,7 @@ __all__ = ["avg_pool1d", "avg_pool2d", "largest", "max_pool1d", "max_pool2d"]
 
 
 def tops(columns: Any, count: int, places: Any) -> Any:
+    """The largest of each `count` numbers of a column."""
     parts = np.reshape(columns, (columns.shape[0] // count, count, columns.shape[1]))
     return as_image(np.maximum.reduce(parts, axis=1), places)
 
@@ -36,12 +37,13 @@ first_of_largest = Gate("first_of_largest", firsts, arity=2)
 
 
 def to_first(g: Any, out: Any, columns: Any, count: int, places: Any) -> Any:
+    """The upstream gradient to the first of each window's largest numbers, 0 to the others."""
     channels, n = shape_of(columns)[0] // count, shape_of(columns)[1]
     won = first_of_largest(reshape(columns, shape=(channels, count, n)), as_rows(out))
     return reshape(select(won, reshape(as_rows(g), shape=(channels, 1, n))), shape=shape_of(columns))
 
 
-largest: Gate = row(  # of each `count` numbers of a column: what a max-pool makes of `columns`
+largest: Gate = row(  # what a max-pool makes of `columns`
     "largest",
     tops,
     vjp=[to_first],

@@ -50,6 +50,7 @@ def scatter(g: Any, shape: Any, size: Any, stride: Any, dilation: Any, out: Any 
 
 
 def in_columns(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """The windows of a batch as columns: a row for each channel and place in the window, a column for each window."""
     n = len(size)
     last = np.moveaxis(x, 0, -1)  # the batch
     if not last.flags.c_contiguous:
@@ -61,6 +62,7 @@ def in_columns(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
 
 
 def from_columns(g: Any, shape: Any, size: Any, stride: Any, dilation: Any, out: Any = None) -> Any:
+    """The sum of columns, each where its window lies in a batch of this shape."""
     n, (batch, channels, *image) = len(size), shape
     places = [(m - r) // s + 1 for m, r, s in zip(image, reach_of(size, dilation), stride, strict=True)]
     parts = np.reshape(g, (channels, *size, *places, batch))
@@ -76,7 +78,7 @@ def as_image(rows: Any, places: Any) -> Any:
 
 
 def as_rows(image: Any) -> Any:
-    """The opposite; by gates."""
+    """An image (batch, channels, *places) as a row for each channel: its places, and the batch at each; by gates."""
     last = transpose(image, axes=(*range(1, len(shape_of(image))), 0))
     return reshape(last, shape=(shape_of(image)[1], -1))
 

@@ -29,7 +29,7 @@ from .writers import WRITERS, write_page
 
 __all__ = ["Drawing", "draw"]
 
-LARGEST = 20_000  # values of a model that are looked at to draw it as boxes
+LARGEST = 20_000  # values of a graph that are looked at to draw its parts as boxes
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
@@ -156,10 +156,10 @@ def draw(
     """Draw the circuit behind `v`, as in the CS231n notes.
 
     Each value is a piece of wire with its name, its number above (green) and its gradient below (red); gates are
-    circles; each wire into a gate carries the gate's local gradient and its contribution, upstream times local.
-    Arrays show their shape and their gradients the (Euclidean) norm, both their numbers if there are at most three or
-    else a small picture (negative cells are framed, a large array is pooled); constants are grey.  A gradient that is
-    not the sum of its wires says so: "stale", "accumulated".
+    circles, with what they were called with (axis=0); each wire into a gate carries the gate's local gradient and its
+    contribution, upstream times local.  Arrays show their shape and their gradients the (Euclidean) norm, both their
+    numbers if there are at most three or else a small picture (negative cells are framed, a large array is pooled);
+    constants are grey.  A gradient that is not the sum of its wires says so: "stale", "accumulated".
 
     `model` gives parameters their names (`layers.0.weight`) and draws its modules as frames; `depth` draws those that
     deep as one box each (0: the whole model), rows of equal ones as `× 12`.  `direction` is LR, RL, TB or BT, `theme`
