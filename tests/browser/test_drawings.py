@@ -1,4 +1,4 @@
-"""Drawings as a browser shows them, with the letters it has: no text lies on another, on a gate, or beside the paper."""
+"""Drawings as a browser shows them: no text lies on another, on a gate, or beside the paper; and labels do nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_viz import HOSTILE, visible
 from test_viz_layout import PICTURES
 
 import minigrad as mg
@@ -79,3 +80,34 @@ def test_it_sees_what_is_wrong(window):
         "on a gate",
         "on another text",
     ]
+
+
+def test_labels_do_nothing_in_a_browser(browser, tmp_path):
+    """In the page of the picture itself, where nothing guards it, clicked everywhere; and in the exported page."""
+    attacks = [
+        "<img src=x onerror=pwned()>", "<svg onload=pwned()>", "</text><script>pwned()</script>", "]]><script>pwned()",
+        '"><a href="javascript:pwned()">x</a>', "javascript:pwned()", "&lt;script&gt;pwned()&lt;/script&gt;",
+        "<a xlink:href='javascript:pwned()'>x", "</title><script>pwned()</script>", "{{constructor}}", "${pwned()}",
+    ]  # fmt: skip
+    labels = [*attacks, *HOSTILE]
+    drawing = draw(mg.stack([mg.Value(1.0, label) for label in labels]))
+    page = browser.new_page()
+    asked, called = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.expose_function("pwned", lambda *_: called.append("pwned"))
+    for svg in (drawing.picture("svg"), draw_svg(drawing.circuit, drawing.style)):
+        page.set_content(f"<body>{re.sub(r'<[?!][^>]*>', '', svg.decode())}</body>")
+        page.evaluate(
+            "document.querySelectorAll('*').forEach(e => e.dispatchEvent(new MouseEvent('click', {bubbles: true})))"
+        )
+        shown = page.evaluate("[...document.querySelectorAll('svg text')].map(t => t.textContent)")
+        shown = {" ".join(text.replace("\xa0", " ").split()) for text in shown}
+        assert {visible(label) for label in labels} - {""} <= shown
+    assert (asked, called) == ([], [])
+    path = drawing.export(tmp_path / "c.html")
+    page.goto(f"file://{path}")
+    page.wait_for_load_state()
+    assert [url for url in asked if not url.startswith("data:")] == [f"file://{path}"]
+    assert called == []
+    page.close()
