@@ -12,7 +12,7 @@ help:
 	@echo "make demo         the tour: circuits, gradient checks, digits, moons, the spiral; a page in demo-out/"
 	@echo "make test         all tests that need only Python and pip"
 	@echo "make test-oracle  the tests against PyTorch (installs torch, CPU is enough); all of its samples: ARGS='-m oracle'"
-	@echo "make test-browser  the tests of the explorer page in the system's Chromium"
+	@echo "make test-browser  the tests of the explorer page and of drawings in the system's Chromium"
 	@echo "make lint         ruff and mypy --strict"
 	@echo "make docs         the documentation, into docs/_build/html/index.html"
 	@echo "make docs-gallery  the pictures of docs/gallery.md and of the README, drawn again"

@@ -82,7 +82,9 @@ def product(a: Any, b: Any) -> Any:
     >>> bool((product(a, b) == 300_000.0).all())
     True
     """
-    if type(a) is not np.ndarray or type(b) is not np.ndarray or (how := how_to_cut(a, b)) is None:
+    if type(a) is not np.ndarray or type(b) is not np.ndarray or a.size * b.shape[-1] <= SMALL:
+        return a @ b
+    if (how := how_to_cut(a, b)) is None:
         return a @ b
     (m, k), n, (axis, size) = a.shape, b.shape[1], how
     if axis == "sum":

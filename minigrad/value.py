@@ -50,6 +50,7 @@ else:
 __all__ = ["Gate", "Value", "no_grad"]
 
 tick = count(1).__next__  # creation numbers: a gate is always younger than the values that feed it
+touched: list[float] = [0]  # when data or requires_grad was last assigned: who remembers leaves looks here first
 # True, False, debug.py's Watch, or the Recorder of compile/; per thread
 recording: ContextVar[Any] = ContextVar("recording", default=True)
 new = object.__new__
@@ -306,6 +307,7 @@ class Value(Methods):
             changed_in_place(self)
         else:  # a result keeps its place in the order; the half says that its data were replaced
             self._raw = to_data(data, None)
+            touched[0] = tick()
             self._number = tick() if self.gate is None else int(self._number) + 0.5
 
     @property
@@ -335,6 +337,7 @@ class Value(Methods):
         if is_recorder(mode := recording.get()):
             mode.data_assigned(self)
         self._requires_grad = bool(flag)
+        touched[0] = tick()
 
     @property
     def inputs(self) -> tuple[Any, ...]:

@@ -146,3 +146,36 @@ def test_elsewhere_products_stay_whole(monkeypatch: pytest.MonkeyPatch, rng: Any
     f = mg.compile(lambda a, b: a @ b)
     f(rng.normal(size=(1000, 784)), rng.normal(size=(784, 10)))
     assert "reshape" not in f.source
+
+
+def test_a_rule_that_fills_an_array_is_called_not_baked_in() -> None:
+    """np.copyto and the like write into an array that the compiler can't follow."""
+
+    def twice(x: Any) -> Any:
+        out = np.empty((2, *x.shape))
+        np.copyto(out[0], x)
+        np.copyto(out[1], x)
+        return out
+
+    gate = mg.Gate("twice", twice, vjp=[lambda g, out, x: g[0] + g[1]])
+    f = mg.compile(lambda x: mg.sum(gate(x) * np.array([[1.0], [10.0]])))
+    for start in (0.0, 1.0, 2.0):
+        x = np.arange(3.0) + start
+        assert f(x).item() == 11.0 * x.sum()
+
+
+def test_convolutions_write_into_buffers(rng: Any) -> None:
+    """No array is made on a later call, but for views: the columns are added up where the plan says."""
+    x, w = rng.normal(size=(4, 2, 8, 8)), mg.Value(rng.normal(size=(3, 2, 3, 3)), label="w")
+    v = mg.Value(rng.normal(size=(2, 3, 3, 3)), label="v")
+
+    def loss(w: Any, v: Any, x: Any) -> Any:
+        return mg.sum(mg.max_pool2d(mg.conv2d(mg.conv2d(x, w), v), 2) ** 2.0)
+
+    f = mg.compile(mg.grad(loss, argnums=(0, 1)))
+    for sign in (1.0, -1.0):
+        got, expected = f(w.data, v.data, sign * x), mg.grad(loss, argnums=(0, 1))(w.data, v.data, sign * x)
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a.data, b, rtol=1e-12, atol=1e-12)
+    assert f.source.count("from_columns(") == 2
+    assert all(["out=" in line for line in f.source.splitlines() if "from_columns(" in line])

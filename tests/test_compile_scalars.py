@@ -337,3 +337,33 @@ def test_the_numbers_of_an_optimizer_are_read_where_they_are() -> None:
         run(np.ones((n, 3)))
         assert "read_parameters()" in run.source
         assert "parameters[constant" not in run.source
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", ["array", "scalar"])
+def test_two_optimizers_see_what_the_other_does(kind: str, compiled: bool) -> None:
+    """They share parameters, which users assign and swap: against plain gradient descent on NumPy arrays."""
+    numbers = [np.arange(3.0) + i if kind == "array" else 0.3 + 0.1 * i for i in range(6)]
+    params = [Value(np.array(x) if kind == "array" else x) for x in numbers]
+    both = [optim.SGD(params, lr=0.1), optim.SGD(params[:4], lr=0.05)]
+
+    def step_of(optimizer: Any) -> Any:
+        def step(x: Any) -> None:
+            loss = sum([((p * x) ** 2).sum() if kind == "array" else (p * x) ** 2 for p in params])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        return compile(step) if compiled else step
+
+    steps = [step_of(optimizer) for optimizer in both]
+    for i in range(6):
+        for step, rate, n in zip(steps, (0.1, 0.05), (6, 4), strict=True):
+            step(0.5 + 0.1 * i)
+            numbers[:n] = [x - rate * 2.0 * x * (0.5 + 0.1 * i) ** 2 for x in numbers[:n]]
+        if i == 2:
+            params[1].data, numbers[1] = params[1].data * 2.0, numbers[1] * 2.0
+        if i == 3:
+            params[2].data, params[3].data = params[3].data, params[2].data
+            numbers[2], numbers[3] = numbers[3], numbers[2]
+        np.testing.assert_allclose([p.data for p in params], numbers, rtol=1e-12)

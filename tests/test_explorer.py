@@ -103,6 +103,15 @@ def test_names_are_unique_and_parameters_have_their_path(rng):
     assert {"weight", "bias"} <= {node["name"] for node in nodes}
 
 
+def test_a_function_that_decides_or_takes_numbers_out_is_told_so():
+    x = Value(2.0, label="x")
+    assert viz.explore(lambda: x * 3.0 if x > 0 else -x).note.startswith("An `if` decided by numbers")
+    with pytest.raises(MinigradError, match=r"explore: .* while viz\.explore recorded"):
+        viz.explore(lambda: x * float(x))
+    with pytest.raises(DtypeError, match="got tuple"):
+        viz.explore(lambda: (x, x))
+
+
 def test_replaced_data_are_said_to_be_new():
     x = Value(2.0, label="x")
     f = x * x

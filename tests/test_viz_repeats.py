@@ -164,3 +164,27 @@ def test_a_leaf_that_is_used_before_the_row_too_is_not_hidden() -> None:
     assert gates(closed) == gates(whole)
     assert "s" in [node.label for node in closed.nodes]
     balanced(closed)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_gate_and_no_wire_is_lost(seed: int) -> None:
+    """Loops of several kinds, some of which share a value with others, and sums of what they make."""
+    rng = np.random.default_rng(seed)
+    values = [leaf(float(rng.uniform(0.5, 1.5)), f"x{i}") for i in range(3)]
+    for _ in range(int(rng.integers(1, 6))):
+        kind, shared = rng.integers(4), values[rng.integers(len(values))]
+        y = values[rng.integers(len(values))]
+        for _ in range(int(rng.integers(1, 9))):
+            z = y.sigmoid() if kind == 3 else y
+            y = [(y * leaf(1.01)).tanh, (y + y * 0.5).tanh, (y * shared).tanh, (z * leaf(0.9) + y * z).tanh][kind]()
+            values += [y] * int(rng.random() < 0.1)
+        values.append(y)
+    out = sum([v for v in values[3:-1] if rng.random() < 0.4], values[-1])
+    out.backward()
+    whole = trace(out)
+    closed = fold_repeats(whole)
+    ids, reached = {node.id for node in closed.nodes}, {wire.target for wire in closed.wires}
+    assert all([wire.source in ids and wire.target in ids for wire in closed.wires])
+    assert all([node.id in reached for node in closed.nodes if node.symbol is not None])
+    assert gates(closed) == gates(whole)
+    balanced(closed)

@@ -149,3 +149,30 @@ def test_a_frame_says_what_ran_in_it() -> None:
     model = cnn()
     drawing = draw(model(X).sum(), model=model)
     assert all(f"{path}: " in drawing.source for path in ("1", "1.0", "1.1", "1.2"))
+
+
+def test_it_is_noted_under_detect_anomaly_too() -> None:
+    model = nn.Sequential(nn.ReLU())
+    with mg.detect_anomaly():
+        out = model(mg.Value([1.0, -1.0]))
+    assert made(out, model) == [("relu", "0")]
+
+
+def test_the_innermost_module_has_the_gate() -> None:
+    """Also one that calls itself on the way, and one that is called through another's attribute."""
+
+    class Inner(nn.Module):
+        def forward(self, x: Any, again: int = 1) -> Any:
+            return self(x.tanh(), again - 1) if again else x.exp()
+
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            self.inner = Inner()
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x * 2.0) + 1.0
+
+    model = Outer()
+    assert made(model(mg.Value(0.5)), model) == [
+        ("multiply", ""), ("tanh", "inner"), ("exp", "inner"), ("add", ""),
+    ]  # fmt: skip

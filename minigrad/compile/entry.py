@@ -11,7 +11,7 @@ import numpy as np
 from ..convert import describe, tidy
 from ..errors import GradientError
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, upstream_of, zeros
+from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, touched, upstream_of, zeros
 from .emit import Emitted
 from .program import Program
 from .recording import Recorder
@@ -77,7 +77,7 @@ class Entry:
         leaves = dict.fromkeys([line.args[0][1] for line in program.inputs if line.args[0][0] == "leaf"])
         self.leaves = [leaf for leaf in leaves if type(leaf._raw) is not float]
         self.shapes = [(leaf.shape, leaf.dtype) for leaf in self.leaves]
-        self.known = [leaf._raw for leaf in self.leaves]
+        self.seen: float = -1  # what `touched` was when they were looked at last
         self.wanting = [leaf._requires_grad for leaf in self.leaves]
         self.touched = {own.get(x, x) for x in recorder.leaves if recorder.captured(x)}
         # a result that depends on values which want a gradient belongs to their graph, too
@@ -114,22 +114,23 @@ class Entry:
 
     def fits(self) -> bool:
         """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
-        for leaf, raw, needs in zip(self.leaves, self.known, self.wanting, strict=False):
-            if leaf._requires_grad is not needs:
+        if self.lent or self.seen != touched[0]:
+            seen = touched[0]
+            if not self.leaves_fit():
                 return False
-            if leaf._raw is not raw:  # assigned by hand
-                if [(leaf.shape, leaf.dtype) for leaf in self.leaves] != self.shapes:
-                    return False
-                self.known = [leaf._raw for leaf in self.leaves]
-        for leaves, needs in self.scalars:
-            if [leaf._requires_grad for leaf in leaves] != needs:
-                return False
+            self.seen = seen
         for module, training in self.modes:
             if module.training is not training:
                 return False
         if self.without_grad and any([leaf._grad is not None for leaf in self.without_grad]):
             return False
         return all([leaf._grad is not None and np.shape(leaf._grad) == shape for leaf, shape in self.with_grad])
+
+    def leaves_fit(self) -> bool:
+        for leaf, shape, needs in zip(self.leaves, self.shapes, self.wanting, strict=False):
+            if leaf._requires_grad is not needs or (leaf.shape, leaf.dtype) != shape:
+                return False
+        return all([[leaf._requires_grad for leaf in leaves] == needs for leaves, needs in self.scalars])
 
     # ------------------------------------------------------------------------------------------------------ results
     def run(self, arguments: Sequence[Any], given: list[Value], call: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..convert import shape_of
+from ..skinny import product
 from ..value import behind, expand, reshape
 from .registry import call, row
 from .shapes import transpose
@@ -54,7 +55,7 @@ def matmul_hint(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 def affine(x: Any, weight: Any, bias: Any) -> Any:
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         raise ValueError  # which `linear_hint` explains
-    out = x @ weight.T
+    out = product(x, weight.T)
     out += bias
     return out
 
@@ -95,7 +96,7 @@ linear = row(  # the layer y = x Wᵀ + b as one gate
     affine,
     vjp=[
         lambda g, out, x, weight, bias: g @ weight,
-        lambda g, out, x, weight, bias: swap(flat(g, out)) @ flat(x, x),
+        lambda g, out, x, weight, bias: product(swap(flat(g, out)), flat(x, x)),
         lambda g, out, x, weight, bias: ones(len(flat(x, x)), g.dtype) @ flat(g, out),  # the batch's sum, by BLAS
     ],
     leading=True,

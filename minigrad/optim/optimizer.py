@@ -16,7 +16,7 @@ import numpy as np
 from ..arguments import at_least_zero, number
 from ..convert import describe, to_constant
 from ..errors import DtypeError, GradientError, ShapeError
-from ..value import Value, changed_in_place, is_recorder, recording, tick
+from ..value import Value, changed_in_place, is_recorder, recording, tick, touched
 
 __all__ = ["Group", "Optimizer", "Slots", "average", "average_of_squares"]
 
@@ -73,7 +73,8 @@ class Flat:
         self.cut: dict[tuple[int, int], list[tuple[slice, np.ndarray]]] = {}  # the pieces, until the numbers move
         self.clock: list[float] = []  # when the arrays were changed, for all of them;
         self.stamps: list[Any] = []  # what the parameters have of it
-        self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last
+        self.known: list[Any] = [None] * len(params)  # what each parameter held when we saw it last,
+        self.seen: float = -1  # and what `touched` was
         self.adopt()
 
     def __reduce__(self) -> Any:
@@ -85,7 +86,10 @@ class Flat:
 
     def adopt(self) -> None:
         """Take in parameters that hold other data than we gave them: at first all, later those assigned by hand."""
-        if all(map(is_, [p._raw for p in self.params], self.known)):  # as nearly always
+        if (seen := touched[0]) == self.seen:  # as nearly always
+            return
+        if all(map(is_, [p._raw for p in self.params], self.known)):  # it was somebody else's
+            self.seen = seen
             return
         assigned = [(i, p) for i, p in enumerate(self.params) if p._raw is not self.known[i]]
         for i, p in assigned:
@@ -102,6 +106,7 @@ class Flat:
             if not isinstance(p._raw, float):  # the array assigned stays as it is: from now on p views our buffer
                 p._raw = self.views[i]
             self.known[i] = p._raw
+        self.seen = touched[0] = tick()  # other optimisers may hold them, too
 
     def numbers(self) -> np.ndarray:
         """All parameters in one array, those assigned by hand too."""
@@ -165,6 +170,7 @@ class Flat:
             self.known, now = self.data.tolist(), self.clock[0]
             for p, x in zip(self.params, self.known, strict=True):
                 p._raw, p._number = x, now
+            self.seen, touched[0] = now if self.seen == touched[0] else 0, now
             return
         for i, p in enumerate(self.params):
             if everyone or p._grad is not None:

@@ -49,7 +49,7 @@ def find_renderer(format: str) -> str:
     if dot is None:
         raise MissingExtraError(
             f"no program to write {format}: pip install graphviz-pure, or install Graphviz and put its `dot` on PATH. "
-            "(The text of the drawing, .source, needs no program.)"
+            "(svg and the text of the drawing, .source, need no program.)"
         )
     if pure:
         warnings.warn(f"graphviz-pure can't write {format}; using {dot}.", stacklevel=4)
@@ -61,7 +61,7 @@ def has_renderer() -> bool:
     try:
         return bool(find_renderer("svg"))
     except MissingExtraError:
-        return "MINIGRAD_DOT" in os.environ
+        return bool(os.environ.get("MINIGRAD_DOT"))
 
 
 def render(source: str, format: str, engine: str = "dot") -> bytes:

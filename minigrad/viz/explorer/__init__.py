@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from ...arguments import whole
 from ...convert import describe
 from ...errors import DtypeError, GradientError, MinigradError
 from ...io import atomic_write
-from ...value import Value
+from ...value import Value, upstream_of
 from ..drawing import Drawing, size_of
 from ..notebook import bundle, framed, image
 from .page import page
+from .record import recorded
+from .still import still
 
 __all__ = ["Circuit", "explore"]
 
@@ -57,7 +60,12 @@ class Circuit:
 
 
 def explore(
-    v: Value, *, model: Any = None, gradient: Any = None, title: str | None = None, max_nodes: int = 300
+    v: Value | Callable[[], Value],
+    *,
+    model: Any = None,
+    gradient: Any = None,
+    title: str | None = None,
+    max_nodes: int = 300,
 ) -> Circuit:
     """A page to explore the circuit behind `v`: one file, which needs nothing else, also without a network.
 
@@ -65,6 +73,9 @@ def explore(
     and numbers; sliders change the inputs, and all numbers with them; a nudge by h checks a gradient, a quiz hides one.
     The gradients are those of `v.backward(gradient)`; the values are computed from the data that leaves have now.  The
     derivatives in the page are the gates' own: their rows are recorded, and written as calls of forward functions.
+
+    `v` may be a function without arguments, too: `explore(lambda: loss(model(x), y))`.  Then comparisons in it are part
+    of the circuit, and masks follow the sliders; of a value, which was computed before, they stay as they were.
 
     `model` gives parameters their names, and draws modules as boxes.  A graph of more than `max_nodes` values is shown
     as boxes that stand for several, or else in part; the page says so.  Gates that it can't compute anew (qr, eigh,
@@ -76,6 +87,8 @@ def explore(
     >>> explore(x * y, title="x times y")  # doctest: +ELLIPSIS
     Circuit('x times y', ... bytes; .save('circuit.html') writes the page)
     """
+    f = v if callable(v) and not isinstance(v, Value) else None
+    v = f() if f is not None else v
     if not isinstance(v, Value):
         raise DtypeError(f"explore: expected a Value, got {type(v).__name__}.")
     if not v.requires_grad:
@@ -86,4 +99,8 @@ def explore(
         )
     if title is not None and not isinstance(title, str):
         raise DtypeError(f"explore: title={title!r:.40} is a {type(title).__name__}, not a text.")
-    return Circuit(*page(v, model, gradient, title, whole("explore: max_nodes", max_nodes, least=1)))
+    max_nodes = whole("explore: max_nodes", max_nodes, least=1)
+    drawing = still(v, model, upstream_of(v, 1.0 if gradient is None else gradient))
+    v, branches = recorded(f) if f is not None else (v, "")
+    text, title, note, height = page(v, model, gradient, title, max_nodes, branches)
+    return Circuit(text, title, note, drawing, height)

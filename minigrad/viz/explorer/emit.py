@@ -27,7 +27,7 @@ from ...gates.shapes import permutation
 from ...tree import tree_leaves
 from ...value import Gate, Value, pick
 
-__all__ = ["Constants", "NoScript", "function_of", "operands_of", "script", "script_name"]
+__all__ = ["Constants", "NoScript", "function_of", "script", "script_name"]
 
 HERE = Path(__file__).parent
 SCRIPTS = (
@@ -90,15 +90,8 @@ def script_name(gate: Gate) -> str | None:
         return None
 
 
-def operands_of(node: Value) -> tuple[Any, ...]:
-    """What a gate was given: raw numbers, then parameters by position.  Recorded wires stay as they are."""
-    if node._saved is None:
-        return tuple([x._raw if isinstance(x, Value) else x for x in node.inputs])
-    return tuple(node._saved[1][1:])
-
-
 def wired(node: Value) -> list[Any]:
-    """The same, with values in the place of their numbers."""
+    """What a gate was given, with values in the place of their numbers: inputs, then parameters by position."""
     if node._saved is None:
         return list(node.inputs)
     wires, (_, *args), _ = node._saved

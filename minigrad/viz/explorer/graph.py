@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from ...compile.wires import drawn, read
 from ...value import Value
 from ..circuit import nearest
 from ..modules import Modules, chain
 
-__all__ = ["Box", "Graph", "Level", "Wire", "levels_of"]
+__all__ = ["Box", "Graph", "Level", "Wire", "levels_of", "operands_of"]
 
 FEWEST = 4  # boxes: with fewer, a level shows nothing
 LABELLED = 90  # wires: with more, there is no room for the numbers on them
@@ -37,9 +40,7 @@ class Graph:
         for value in sorted(gates, key=lambda v: v._number) or [root]:
             inputs = []
             module = modules.of(value, value.inputs)
-            for x in value.inputs if is_gate(value, opened) else ():
-                if isinstance(x, str):  # the subscripts of einsum are part of the gate
-                    continue
+            for x in inputs_of(value) if is_gate(value, opened) else ():
                 if not isinstance(x, Value) or x not in places:
                     own = modules.of(x, ()) if isinstance(x, Value) else None
                     place = graph.add(x, [], own if own is not None else module if not isinstance(x, Value) else None)
@@ -71,7 +72,7 @@ def found(root: Value, opened: set[Value] | None) -> list[Value]:
     while stack:
         value = stack.pop()
         if is_gate(value, opened):
-            new = [x for x in value.inputs if isinstance(x, Value) and x not in seen]
+            new = [x for x in inputs_of(value) if isinstance(x, Value) and x not in seen]
             seen.update(new)
             stack += new
     return list(seen)
@@ -79,6 +80,32 @@ def found(root: Value, opened: set[Value] | None) -> list[Value]:
 
 def is_gate(value: Value, opened: set[Value] | None) -> bool:
     return value.gate is not None and (opened is None or value in opened)
+
+
+def operands_of(value: Value) -> list[tuple[Any, Any, bool]]:
+    """What a gate was given, in order: the value or number, its raw number, and whether it is an input in the page.
+
+    Texts, whole numbers, flags and what is given by position after the inputs belong to the gate.
+    """
+    if value._saved is None:
+        return [(x, x._raw if isinstance(x, Value) else x, True) for x in value.inputs]
+    wires, (_, *args), _ = value._saved
+    if not wires and value.gate is not drawn:  # a recorded comparison: all that it compares
+        wires = args
+    raws = [x._raw if isinstance(x, Value) else x for x in args]
+    given = [w if isinstance(w, Value) else raw for w, raw in zip([*wires, *args[len(wires) :]], raws, strict=True)]
+    known = [i < len(wires) and isinstance(x, (Value, float, np.ndarray)) for i, x in enumerate(given)]
+    return list(zip(given, raws, known, strict=True))
+
+
+def inputs_of(value: Value) -> list[Any]:
+    """The values that feed a gate, and raw numbers as constants."""
+    return [source(x) if isinstance(x, Value) else raw for x, raw, known in operands_of(value) if known]
+
+
+def source(x: Value) -> Value:
+    """A leaf in the place of the wire that stood for its array while it was recorded."""
+    return x._saved[0][0] if x.gate is read else x
 
 
 # -------------------------------------------------------------------------------------------------------------- levels

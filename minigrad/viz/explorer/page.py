@@ -19,14 +19,12 @@ import numpy as np
 
 from ...convert import shape_of
 from ...value import Value, pull, sent, upstream_of
-from ..drawing import Drawing
 from ..words import number, shorten
 from .emit import SCRIPTS, Constants, script
-from .graph import Box, Graph, Level, levels_of
+from .graph import Box, Graph, Level, levels_of, operands_of
 from .layout import place
 from .record import Rules
 from .sentences import pattern_of, statements_of
-from .still import still
 
 __all__ = ["page"]
 
@@ -38,11 +36,11 @@ FRAME, LOWEST, HIGHEST = 530, 130, 340  # pixels of a frame in a notebook: all b
 
 
 def page(
-    v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int,
+    v: Value, model: Any, gradient: Any, title: str | None, max_nodes: int, remark: str = "",
     training: Callable[[Graph, Rules], dict[str, Any]] | None = None,
-) -> tuple[str, str, str, Drawing, int]:  # fmt: skip
-    """The HTML text, its title, what it says about what is missing, a picture of the same, and how high a frame should
-    be for it; `training` adds what training.js needs."""
+) -> tuple[str, str, str, int]:  # fmt: skip
+    """The HTML text, its title, what it says about what is missing, and how high a frame should be for it; `remark` is
+    added to what it says, and `training` to what training.js needs."""
     graph = Graph.behind(v, model, max(LARGEST, max_nodes))
     levels, note = ([], "") if graph.note else levels_of(graph, max_nodes)
     if not levels:
@@ -53,7 +51,7 @@ def page(
     if training is not None:
         data["training"] = training(graph, rules)
     data["constants"] = [encoded(array) for array in rules.constants.arrays]
-    notes = [text for text in (graph.note, note, *data.pop("notes")) if text]
+    notes = [text for text in (graph.note, note, *data.pop("notes"), remark) if text]
     data["levels"] = [drawn(graph, level, data["nodes"]) for level in levels]
     name = shorten(title or "") or (f"The circuit of {shorten(v.label)}" if shorten(v.label) else "A circuit")
     data |= {"title": name, "note": " ".join(notes)}
@@ -66,7 +64,7 @@ def page(
         program_hash=digest(program),
     )  # fmt: skip
     height = FRAME + round(min(HIGHEST, max(LOWEST, data["levels"][0]["size"][1])))
-    return text, name, data["note"], still(v, model, upstream_of(v, 1.0 if gradient is None else gradient)), height
+    return text, name, data["note"], height
 
 
 def digest(text: str) -> str:
@@ -110,8 +108,8 @@ def facts(graph: Graph, v: Value, gradient: Any, rules: Rules) -> dict[str, Any]
             grads = pull(v, seed)
         for at in backward:
             d = sent(graph.values[at], grads[graph.values[at]])
-            pairs = zip(d, graph.values[at].inputs, strict=True)
-            nodes[at]["sent"] = [encoded(part) for part, x in pairs if not isinstance(x, str)]
+            pairs = zip(d, operands_of(graph.values[at]), strict=False)
+            nodes[at]["sent"] = [encoded(part) for part, (_, _, known) in pairs if known]
     examples = {node["rule"]: at for at, node in enumerate(nodes) if "rule" in node}
     leaves = [at for at, node in enumerate(nodes) if "rule" not in node and node["name"]]
     return {
@@ -165,7 +163,7 @@ def notes_about(graph: Graph, stuck: set[int], everything: bool) -> list[str]:
         if inputs and graph.values[at].gate.name in baked and chosen_by_numbers(graph.values[at]):
             notes.append(
                 "Choices by masks and index arrays (where, sorting) are those of this run: they don't "
-                "follow the sliders."
+                "follow the sliders. Explore a function, and they do."
             )
             break
     if any([changed(graph, at) for at in range(len(graph.values))]):
@@ -178,7 +176,7 @@ def chosen_by_numbers(value: Value) -> bool:
     wires, (_, *args), params = value._saved if value._saved is not None else ((), (None,), {})
     index = [*args[len(wires) :], *params.values()]
     arrays = [x for i in index for x in (i if isinstance(i, tuple) else (i,)) if isinstance(x, np.ndarray)]
-    masks = [x for x in args if getattr(x, "dtype", None) == np.bool_ or isinstance(x, bool)]
+    masks = [x for x in wires if getattr(x, "dtype", None) == np.bool_ and not isinstance(x, Value)]
     return bool(arrays or masks)
 
 

@@ -4,17 +4,40 @@ through becomes a call of its forward function, `F.multiply(g, x[1])`.  No deriv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...compile.recording import Recorder
+from ...compile.wires import Guard
 from ...convert import tidy
+from ...errors import CompileError
 from ...tree import tree_leaves
 from ...value import Value, recording
-from .emit import Constants, NoScript, function_of, operands_of, script_name
+from .emit import Constants, NoScript, function_of, script_name
+from .graph import operands_of
 
-__all__ = ["Rules"]
+__all__ = ["Rules", "recorded"]
+
+
+def recorded(f: Callable[[], Any]) -> tuple[Any, str]:
+    """What f computes, with the comparisons on the way: recorded, so that masks can be computed anew; and a note where
+    it decided by numbers.
+
+    Raises `CompileError` where numbers are taken out of the graph, with `float()` or `.data`.
+    """
+    recorder = Recorder()
+    token = recording.set(recorder)
+    try:
+        out = f()
+    except CompileError as error:
+        text = str(error).replace("mg.compile", "viz.explore").replace("the compiled function", "the function")
+        raise CompileError(f"explore: {text}") from error
+    finally:
+        recording.reset(token)
+    decided = any([isinstance(event, Guard) for event in recorder.events])
+    return out, "An `if` decided by numbers: the page keeps to the branch of this run." if decided else ""
 
 
 class Rules:
@@ -36,7 +59,8 @@ class Rules:
 
     def of(self, node: Value) -> int:
         """The number of the rule of the gate that made `node`."""
-        key = (node.gate, *[kind(x) for x in (node._raw, *operands_of(node))], repr(params_of(node)))
+        operands = [kind(raw) if known else identity(raw) for _, raw, known in operands_of(node)]
+        key = (node.gate, kind(node._raw), *operands, identity(list(params_of(node).items())))
         if key not in self.numbers:
             self.numbers[key] = len(self.texts)
             self.texts.append(self.write(node))
@@ -70,11 +94,16 @@ class Rules:
         """`local: [...]` with a function per wire (null: no gradient), or `send: [...]`; or one function for all."""
         gate = node.gate
         assert gate is not None
+        if not gate.differentiable:
+            return "send: []"
         by_local = gate.local is not None
         rules, key = (gate.local, "local") if by_local else (gate.vjp, "send")
         head = "o, x" if by_local else "g, o, x"
         written = []
-        for rule in rules if gate.arity is not None else [rules]:
+        inputs = [known for _, _, known in operands_of(node)]
+        for i, rule in enumerate(rules if gate.arity is not None else [rules]):
+            if gate.arity is not None and not inputs[i]:
+                continue
             if rule is None:
                 written.append("null")
                 continue
@@ -82,7 +111,7 @@ class Rules:
             args = (s.out, *s.args) if by_local else (s.g, s.out, *s.args)
             result = s.run(lambda rule=rule, args=args: rule(*args, **params_of(node)))
             if gate.arity is None:
-                result = [d for d, x in zip(result, operands_of(node), strict=False) if not isinstance(x, str)]
+                result = [d for d, known in zip(result, inputs, strict=False) if known]
             written.append(function_of(head, s.names, result, self.constants))
         text = f"{key}: {written[0]}" if gate.arity is None else f"{key}: [{', '.join(written)}]"
         return f"{text}, elementwise: true" if gate.elementwise and not by_local else text
@@ -97,11 +126,10 @@ class StandIns:
         self.out = self.stand_in(node._raw, "o")
         self.g = self.stand_in(ones(node._raw), "g")
         self.args: list[Any] = []
-        place = 0  # among the inputs that the page knows: texts, as einsum's subscripts, are part of the gate
-        for i, x in enumerate(operands_of(node)):
-            inside = isinstance(x, (str, bool, int)) or i >= len(node.inputs)
-            self.args.append(x if inside else self.stand_in(x, f"x[{place}]"))
-            place += not isinstance(x, str)
+        place = 0
+        for _, raw, known in operands_of(node):
+            self.args.append(self.stand_in(raw, f"x[{place}]") if known else raw)
+            place += known
 
     def stand_in(self, raw: Any, name: str) -> Any:
         if isinstance(raw, tuple):
@@ -149,9 +177,14 @@ def same_number(a: Any, b: Any) -> bool:
 
 
 def kind(x: Any) -> Any:
-    """What of an operand a rule depends on: shape and dtype of numbers, all of a text, an index or a count."""
-    if isinstance(x, tuple):
-        return tuple(map(kind, x))
-    if isinstance(x, (float, np.ndarray)):
-        return np.shape(x), str(getattr(x, "dtype", "float"))
-    return repr(x)
+    """What of an input a rule depends on: the shape and dtype."""
+    return tuple(map(kind, x)) if isinstance(x, tuple) else (np.shape(x), str(getattr(x, "dtype", "float")))
+
+
+def identity(x: Any) -> Any:
+    """All of what belongs to a gate: an axis, a text, an index."""
+    if isinstance(x, (tuple, list)):
+        return tuple(map(identity, x))
+    if isinstance(x, slice):
+        return "slice", *map(identity, (x.start, x.stop, x.step))
+    return (x.shape, str(x.dtype), x.tobytes()) if isinstance(x, np.ndarray) else repr(x)

@@ -16,6 +16,7 @@ from . import Circuit
 from .graph import Graph
 from .page import encoded, nodes_of, page
 from .record import Rules
+from .still import still
 
 __all__ = ["Snapshots", "explore_training"]
 
@@ -130,7 +131,9 @@ def explore_training(
             "surface": {"nodes": nodes, "places": encoded(ends), "side": GRID},
         }
 
-    return Circuit(*page(loss, model, None, title or "A training, update by update", most, facts))
+    drawing = still(loss, model, 1.0)
+    text, name, note, height = page(loss, model, None, title or "A training, update by update", most, training=facts)
+    return Circuit(text, name, note, drawing, height)
 
 
 def grid_over(X: Any) -> tuple[Any, Any]:
