@@ -48,7 +48,7 @@ def flops(line: Line) -> int:
     if line.call is np.matmul or line.call is np.dot or line.call is np.vdot:
         a = line.args[0].value if isinstance(line.args[0], Line) else line.args[0]
         inner = np.shape(a)[-1:] if line.shape else np.shape(a)
-        return 2 * prod((*line.shape, *inner))
+        return 2 * int(prod((*line.shape, *inner)))
     return max([in_all("size", x.value) for x in [line, *line.inputs]])
 
 
