@@ -207,7 +207,7 @@ class Quiz {
         i !== replay.root &&
         replay.grads[i] !== null &&
         single(replay.grads[i]) &&
-        !Array.isArray(replay.grads[i]),
+        Number.isFinite(dataOf(replay.grads[i])[0]),
     );
   }
 
