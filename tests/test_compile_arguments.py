@@ -317,6 +317,40 @@ def test_methods() -> None:
     assert Model.predict.__name__ == "predict"
 
 
+class Net(nn.Module):
+    def __init__(self) -> None:
+        self.hidden, self.out = nn.Linear(3, 4, rng=0), nn.Linear(4, 2, rng=1)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(mg.tanh(self.hidden(x)))
+
+
+class CompiledNet(Net):
+    forward = compile(Net.forward)
+
+
+def test_a_model_with_a_compiled_forward_learns_in_an_eager_loop() -> None:
+    def trained(model: Any) -> Any:
+        optimizer, losses = optim.Adam(model.parameters(), lr=0.01), []
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = nn.CrossEntropyLoss()(model(X), np.array([0, 1, 0, 1, 1]))
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    model = Net()
+    model.forward = compile(model.forward)  # type: ignore[method-assign]
+    want = trained(Net())
+    for learner in (CompiledNet(), model):
+        np.testing.assert_allclose(trained(learner), want, rtol=1e-12)
+    assert list(model.state_dict()) == list(Net().state_dict())
+    twin = copy.deepcopy(model)
+    twin.out.weight.data *= 0.0
+    assert np.ptp(twin(X).data, axis=0).max() == 0.0 < np.ptp(model(X).data, axis=0).max()
+
+
 @compile
 def squared(x: Any) -> Any:
     return (x * x).sum()
@@ -408,6 +442,8 @@ def test_the_graph_of_a_recording() -> None:
     product = f.graph.inputs[0].inputs[0]
     assert [x.label for x in product.inputs] == ["x", "w"]
     assert "tanh" in viz.draw(f.graph).source
+    graph = f.graph
+    assert "1 path leads from w to loss" in str(viz.explain(graph, graph.inputs[0].inputs[0].inputs[1]))
 
     def step(x: Any) -> None:
         w.zero_grad()

@@ -157,8 +157,10 @@ def test_gradients_that_accumulate_over_calls_of_a_step() -> None:
     both_ways(run)
 
 
-def test_scalar_gradients_over_two_steps_in_a_call() -> None:
-    """Accumulating scalar leaves: over steps, and after some of them were reset."""
+@pytest.mark.parametrize("reset", [None, 2, 1])
+@pytest.mark.parametrize("steps", [False, True])
+def test_scalar_gradients_over_two_passes_in_a_call(reset: int | None, steps: bool) -> None:
+    """Accumulating scalar leaves: over steps, and after none, some or all of them were reset."""
 
     def run(wrap: Any) -> Any:
         weights = [Value(0.1 * i) for i in range(30)]
@@ -169,8 +171,9 @@ def test_scalar_gradients_over_two_steps_in_a_call() -> None:
 
         def f(X: Any) -> Any:
             loss_of(X).backward()
-            optimizer.step()
-            for w in weights[::2]:
+            if steps:
+                optimizer.step()
+            for w in weights[::reset] if reset else []:
                 w.grad = None
             loss_of(X).backward()
             optimizer.step()

@@ -32,25 +32,31 @@ class Stage(NamedTuple):
 
 
 def measure(name: str, program: Program) -> Stage:
-    blocks = [len(line.call.steps) for line in program if isinstance(line.call, Block)]
-    calls = [x for x in program if x.kind == "call" and not isinstance(x.call, Block) and x.call is not pick]
-    views = sum([line.kind == "view" for line in program])
-    results = [np.asarray(x).nbytes for line in calls for x in tree_leaves(line.value)]
-    return Stage(name, len(calls) + sum(blocks), views, sum(map(flops, calls)) + sum(blocks), sum(results))
+    count, views, work, memory = 0, 0, 0, 0
+    for line in program:
+        if line.kind == "view":
+            views += 1
+        elif isinstance(line.call, Block):
+            count, work = count + len(line.call.steps), work + len(line.call.steps)
+        elif line.kind == "call" and line.call is not pick:
+            count, work, memory = count + 1, work + flops(line), memory + in_all("nbytes", line.value)
+    return Stage(name, count, views, work, memory)
 
 
 def flops(line: Line) -> int:
     """A multiplication and an addition for each product in a matrix product, one operation for any other number."""
-    if line.call in (np.matmul, np.vdot) and line.ndim:
-        a = line.args[0]
-        inner: int = np.shape(a.value if isinstance(a, Line) else a)[-1]
-        return 2 * int(prod(line.shape)) * inner
-    return max([size(x) for x in [line, *line.inputs]])
+    if line.call is np.matmul or line.call is np.dot or line.call is np.vdot:
+        a = line.args[0].value if isinstance(line.args[0], Line) else line.args[0]
+        inner = np.shape(a)[-1:] if line.shape else np.shape(a)
+        return 2 * int(prod((*line.shape, *inner)))
+    return max([in_all("size", x.value) for x in [line, *line.inputs]])
 
 
-def size(x: Line) -> int:
-    """How many numbers a result has."""
-    return sum([int(np.size(part)) for part in tree_leaves(x.value)])
+def in_all(what: str, x: Any) -> int:
+    """The size or the bytes of a number, of an array, or of several."""
+    if isinstance(x, tuple):
+        return sum([in_all(what, part) for part in x])
+    return int(getattr(x, what, 8 if what == "nbytes" else 1))
 
 
 def constants(program: Program) -> list[str]:

@@ -34,7 +34,7 @@ def framed(page: str, title: str, height: int, picture: str) -> str:
     """A whole page as HTML in a frame, and behind a line to open it the picture of the same."""
     return (
         f'{STYLE}<iframe class="minigrad-page" title="{escape(title)}" sandbox="allow-scripts" srcdoc="{escape(page)}" '
-        f'style="width: 100%; height: {height}px; border: 0; resize: vertical"></iframe>'
+        f'style="width: 100%; height: {height}px; border: 0"></iframe>'
         f'<details class="minigrad-still"><summary>{escape(title)}: the picture alone</summary></details>{picture}'
     )
 

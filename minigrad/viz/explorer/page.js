@@ -133,7 +133,7 @@ class App {
       lines.push(line);
     });
     if (!lines.length) lines.push(["No gradient flows through this gate."]);
-    if (words.pattern(i)) lines.push([words.pattern(i)]);
+    else if (words.pattern(i)) lines.push([words.pattern(i)]);
     return lines;
   }
 

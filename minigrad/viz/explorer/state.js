@@ -46,7 +46,7 @@ class State {
     const x = this.known(i) ? replay.values[i] : null;
     const g = nodes[i].needs ? this.gradient(i).sum : null;
     const array = (y) => (y instanceof Arr && !single(y) ? y : null);
-    const empty = nodes[i].needs ? "·" : "";
+    const empty = !nodes[i].needs ? "" : replay.grads[i] === null ? "none" : "·";
     return {
       value: { text: x === null ? "·" : valueText(x), array: array(x) },
       grad: { text: i === hidden ? "?" : g === null ? empty : gradText(g), array: i === hidden ? null : array(g) },
@@ -82,11 +82,12 @@ class State {
   }
 
   wire(wire) {
-    const { replay, nodes, hidden } = this.app;
+    const { replay, hidden } = this.app;
     const { source, end } = wire;
     const value = this.known(source) ? valueText(replay.values[source]) : "";
     const sum = this.sentBy(wire);
-    const now = end === this.now && (this.phase === "forward" || (this.phase === "backward" && nodes[source].needs));
+    const flows = wire.parts.some(([gate, i]) => replay.sent[gate][i] !== null);
+    const now = end === this.now && (this.phase === "forward" || (this.phase === "backward" && flows));
     return {
       value,
       grad: sum === null ? "" : source === hidden ? "?" : gradText(sum),
@@ -104,11 +105,11 @@ class State {
         ? `${box.title}, ${box.lines.join(", ")}`
         : box.gate
           ? `${nodes[i].gate} gate, ${words.names[i]}`
-          : nodes[i].needs || nodes[i].label
+          : nodes[i].name
             ? `input ${words.names[i]}`
             : "constant";
     const number = value.text === "·" ? "not computed yet" : `value ${value.text}`;
-    const gradient = !box.needs ? "" : grad.text === "·" ? ", no gradient yet" : `, gradient ${grad.text}`;
+    const gradient = !box.needs ? "" : grad.text === "·" ? ", no gradient yet" : `, gradient: ${grad.text}`;
     return `${what}: ${number}${gradient}`;
   }
 }
