@@ -34,6 +34,21 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture
+def violations():
+    """What axe finds wrong with the accessibility of a page: a report, or nothing."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        unavailable('needs axe: pip install "minigrad-engine[browser]"')
+
+    def report(page):
+        found = Axe().run(page)
+        return found.generate_report() if found.violations_count else ""
+
+    return report
+
+
 @pytest.fixture(scope="session")
 def window(browser):
     """A window that tests use one after the other, which is faster than a new one for each."""

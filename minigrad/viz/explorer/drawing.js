@@ -16,12 +16,16 @@ function matrix(x) {
   const columns = x.shape.length ? x.shape[x.shape.length - 1] : 1;
   const count = columns ? x.data.length / columns : 0;
   const [m, n] = [Math.min(count, LARGEST_PICTURE), Math.min(columns, LARGEST_PICTURE)];
+  if (m === count && n === columns) return { cells: x.data, m, n, count, columns, pooled: false };
   const cells = new Float64Array(m * n);
-  for (let k = 0; k < x.data.length; k++) {
-    const cell = Math.floor((Math.floor(k / columns) * m) / count) * n + Math.floor(((k % columns) * n) / columns);
-    if (!(Math.abs(x.data[k]) <= Math.abs(cells[cell]))) cells[cell] = x.data[k];
+  const across = Int32Array.from({ length: columns }, (_, c) => Math.floor((c * n) / columns));
+  for (let r = 0, k = 0; r < count; r++) {
+    const row = Math.floor((r * m) / count) * n;
+    for (let c = 0; c < columns; c++, k++) {
+      if (!(Math.abs(x.data[k]) <= Math.abs(cells[row + across[c]]))) cells[row + across[c]] = x.data[k];
+    }
   }
-  return { cells, m, n, count, columns, pooled: m * n < x.data.length };
+  return { cells, m, n, count, columns, pooled: true };
 }
 
 const canvas = document.createElement("canvas");

@@ -32,6 +32,7 @@ LARGEST = 5_000  # values that the page computes with, whether or not it draws t
 CHARACTER = 7.3  # width of one, in the page's font of 12 pixels
 NUMBER = 10  # characters: -1.234e-05
 PICTURE = 48  # the side of a heatmap
+CELLS = 64  # rows and columns of it; drawing.js pools larger arrays
 FRAME, LOWEST, HIGHEST = 530, 130, 340  # pixels of a frame in a notebook: all but the circuit; the circuit
 
 
@@ -238,6 +239,8 @@ def described(graph: Graph, box: Box, nodes: list[dict[str, Any]], outer: set[in
     picture = len(outs) > 1 or (np.prod(shape(graph, last), dtype=int) != 1 and not isinstance(raw(graph, last), tuple))
     row = len(outs) > 1 or int(np.prod(shape(graph, last)[:-1], dtype=int)) == 1  # a vector is a row of bars
     tall = 0 if not picture else PICTURE // 2 if row else PICTURE
+    if picture and len(outs) == 1 and max(flat(shape(graph, last))) > CELLS:
+        lines.append(f"pooled to {CELLS} cells")
     needs = nodes[outs[0]]["needs"]
     symbol = (26 + CHARACTER * max(0, len(out.get("symbol", "")) - 2)) if "symbol" in out else 0.0
     text = max([len(title), *map(len, lines), NUMBER if gates or title else len(constant_text(raw(graph, last)))])
@@ -260,6 +263,11 @@ def raw(graph: Graph, at: int) -> Any:
 
 def shape(graph: Graph, at: int) -> tuple[int, ...]:
     return () if isinstance(raw(graph, at), tuple) else shape_of(raw(graph, at))
+
+
+def flat(size: tuple[int, ...]) -> tuple[int, int]:
+    """The rows and columns in which an array is drawn."""
+    return int(np.prod(size[:-1], dtype=int)), size[-1]
 
 
 def constant_text(x: Any) -> str:

@@ -166,9 +166,13 @@ class Inputs {
             ? `${name} is fixed in this page.`
             : `No gradient flows to ${name}.`;
       out.replaceChildren(el("p", {}, why));
+      this.nudged = null;
       return;
     }
     const h = Number(byId("nudge").value);
+    const key = [leaf, at, h, replay.values];
+    if (this.nudged?.every((part, k) => part === key[k])) return; // only the step has changed
+    this.nudged = key;
     const { up, down, slope } = replay.nudge(leaf, at, h);
     const gradient = dataOf(g)[at];
     const off = Math.abs(slope - gradient) / Math.max(1, Math.abs(gradient));
