@@ -10,7 +10,7 @@ from minigrad.demo.circuits import sum_times
 
 pytestmark = pytest.mark.browser
 
-# JupyterLab sets innerHTML and runs the scripts in it.  Of an output that isn't trusted it first takes away what isn't in
+# JupyterLab sets innerHTML and runs the scripts in it.  Of an output without trust it first takes away what isn't in
 # its lists of elements and attributes (packages/apputils/src/sanitizer.ts).
 SHOW = """([outputs, trusted]) => {
   const refused = "script, style, iframe, object, embed, svg, link, meta";
