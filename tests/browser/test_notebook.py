@@ -170,3 +170,14 @@ def test_hostile_labels_run_nothing_in_a_notebook(notebook, trusted):
 def named(label):
     x = Value(3.0, label=label)
     return x * x
+
+
+def test_a_page_further_down_is_as_large_as_one_in_sight(notebook):
+    """Frames out of sight have no width while they load."""
+    page = notebook(*[viz.explore(sum_times()[0]) for _ in range(3)])
+    zooms = []
+    for k in range(3):
+        frame_of(page, k)
+        zooms.append(frames(page)[k].evaluate("window.explorer.drawing.zoom"))
+    assert zooms[0] > 1.2
+    assert zooms == zooms[:1] * 3
