@@ -430,6 +430,23 @@ def test_anomalies_are_watched_eagerly() -> None:
     with mg.detect_anomaly(), pytest.raises(AnomalyError, match=r"log: the first nan.*test_compile_arguments"):
         f(w)
     assert f(Value([1.0, 1.0])).item() == 0.0
+    optimizer = optim.SGD([w], lr=0.1)
+
+    @compile
+    def step(x: Any) -> None:
+        optimizer.zero_grad()
+        (mg.sqrt(w + x) * 2.0).sum().backward()
+        optimizer.step()
+
+    w.data = np.array([1.0, 1.0])
+    step(np.ones(2))
+    before = w.data.copy()
+    with mg.detect_anomaly(), pytest.raises(AnomalyError, match=r"backward: .*sqrt.*infinity"):
+        step(-w.data)
+    np.testing.assert_array_equal(w.data, before)
+    with mg.detect_anomaly():
+        step(np.ones(2))
+    np.testing.assert_allclose(w.data, before - 0.1 / np.sqrt(before + 1.0))
 
 
 def test_the_graph_of_a_recording() -> None:

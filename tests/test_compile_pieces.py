@@ -46,6 +46,8 @@ def test_what_is_cut() -> None:
     assert skinny.cut(256, 3072, 10, False, False, np.float32) == ("sum", 384)
     assert skinny.cut(256, 3072, 10, False, True, np.float32) == ("rows", 32)  # products of rows with rows
     assert skinny.cut(8, 9, 21632, False, False, np.float32) == ("columns", 10816)
+    assert skinny.cut(32, 144, 15488, False, False, np.float32) == ("columns", 176)
+    assert skinny.cut(32, 144, 16384, False, False, np.float32) is None  # its rows lie in each other's way
     assert skinny.cut(100, 100, 100, False, False, np.float32) is None  # small as it is
     assert skinny.cut(128, 784, 256, False, True, np.float32) is None  # not skinny
     assert skinny.cut(3001, 3001, 2, False, False, np.float32) is None  # into what?

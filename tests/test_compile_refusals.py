@@ -216,8 +216,9 @@ def test_mistakes_on_later_calls() -> None:
     solve = compile(lambda a, b: mg.solve(a, b).sum())
     good, bad = np.eye(3) * 2.0, np.ones((3, 3))
     assert solve(good, np.ones(3)).item() == 1.5
-    with pytest.raises(np.linalg.LinAlgError, match=r"^solve: .*Singular matrix"):
+    with pytest.raises(np.linalg.LinAlgError, match=r"^solve: .*Singular matrix") as caught:
         solve(bad, np.ones(3))
+    assert any(["mg.solve(a, b)" in str(entry.statement) for entry in caught.traceback])  # the user's line
     assert solve(good, np.ones(3)).item() == 1.5
     loss = compile(lambda s, y: nn.CrossEntropyLoss()(s, y))
     first = loss(X, Y).item()

@@ -272,6 +272,8 @@ class Recorder(Gradients):
                 f"{type(optimizer).__name__} was made inside of the function that mg.compile records: later calls "
                 f"would go on with this one, and its memory. Make it outside. In {users_line()}"
             )
+        for p in [p for group in optimizer.param_groups for p in group["params"]]:
+            self.leaves.setdefault(p, p._number)  # before the step makes it look new
         self.events.append(Effect(tick(), optimizer.step, optimizer=optimizer))
         self.reads.clear()
         with self.aside():
