@@ -27,6 +27,7 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_mime_priority_overrides = [("html", "text/latex", None)]  # a script would have to come from the network
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # they would come from the network
 IPYTHON = HERE / "_build" / "ipython"  # the cells run with nobody's own IPython settings
 (IPYTHON / "profile_default").mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from minigrad.demo.circuits import sum_times
 
 pytestmark = pytest.mark.browser
 
-# JupyterLab sets innerHTML and runs the scripts in it.  Of an output that isn't trusted it first takes away what isn't in
+# JupyterLab sets innerHTML and runs the scripts in it.  Of an output without trust it first takes away what isn't in
 # its lists of elements and attributes (packages/apputils/src/sanitizer.ts).
 SHOW = """([outputs, trusted]) => {
   const refused = "script, style, iframe, object, embed, svg, link, meta";
@@ -170,3 +170,14 @@ def test_hostile_labels_run_nothing_in_a_notebook(notebook, trusted):
 def named(label):
     x = Value(3.0, label=label)
     return x * x
+
+
+def test_a_page_further_down_is_as_large_as_one_in_sight(notebook):
+    """Frames out of sight have no width while they load."""
+    page = notebook(*[viz.explore(sum_times()[0]) for _ in range(3)])
+    zooms = []
+    for k in range(3):
+        frame_of(page, k)
+        zooms.append(frames(page)[k].evaluate("window.explorer.drawing.zoom"))
+    assert zooms[0] > 1.2
+    assert zooms == zooms[:1] * 3
