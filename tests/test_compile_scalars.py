@@ -244,6 +244,42 @@ def test_the_program_is_python_with_the_labels() -> None:
     assert 3 * 60 < calls < 12 * 60  # forward and backward
 
 
+def test_labels_are_no_names_of_the_programs_own(monkeypatch: Any) -> None:
+    monkeypatch.setattr(straight, "PART", 40)
+    labels = [
+        "v1",
+        "_",
+        "part",
+        "part_2",
+        "part_for_part_2",
+        "tanh",
+        "d_v3",
+        "def",
+        "abs",
+        "run",
+        "True",
+        "1",
+        "a b",
+        "",
+    ]
+    leaves = [Value(0.1 * i + 0.2, label=label) for i, label in enumerate(labels)]
+
+    def f() -> Any:
+        v = leaves[0]
+        for i in range(100):
+            v = (v * leaves[i % 14] + 0.3).tanh()
+            v.label = labels[(3 * i) % 14]
+        v.backward()
+        return v
+
+    expected = [f().data, *[p.grad for p in leaves]]
+    run = compile(f)
+    for _ in range(2):
+        for p in leaves:
+            p.grad = None
+        assert_same([run().data, *[p.grad for p in leaves]], expected)
+
+
 @pytest.mark.parametrize("turns", [4_000, pytest.param(33_333, marks=pytest.mark.slow)])
 def test_a_long_chain(turns: int) -> None:
     """Up to 100,000 gates, in functions that Python can compile."""

@@ -225,7 +225,7 @@ class Block:
         texts, names = [w.text(x) for x in given], {w.text(x) for x in given if isinstance(x, Line)}
         uses, last = self.uses(outputs)
         live = [i for i, n in enumerate(uses) if n]
-        parts = [Part(w.unique("part")) for _ in range(len(live) // PART + 1)]
+        parts = [Part(w) for _ in range(len(live) // PART + 1)]
         part_of = {i: parts[at // PART] for at, i in enumerate(live)}
         safe: dict[Gate, Spelling] = {}
         pending: dict[int, tuple[str, int]] = {}  # expressions without a name, and how tightly they bind
@@ -293,12 +293,13 @@ class Block:
 class Part:
     """As many statements of a block as make a function."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, w: Writer) -> None:
+        self.w, self.name = w, w.unique("part")
         self.statements: list[str] = []
         self.backward = False
         self.given: dict[str, bool] = {}  # inputs of the block; whether they are names, not numbers
-        self.taken: dict[Part, dict[str, None]] = {}  # results of earlier parts
+        self.taken: dict[Part, dict[str, None]] = {}  # results of earlier parts,
+        self.packs: dict[Part, str] = {}  # in a tuple from each
         self.later: list[Part] = []  # the parts that take results of this one
         self.outputs: dict[str, None] = {}
 
@@ -311,25 +312,22 @@ class Part:
     def takes(self, name: str, part: Part) -> None:
         """A result of an earlier part."""
         if part not in self.taken:
+            self.packs[part] = self.w.unique(f"{part.name}_for_{self.name}")
             part.later.append(self)
         self.taken.setdefault(part, {})[name] = None
 
     def function(self) -> str:
         """The part as a function: it returns a tuple for each later part that takes something, and one of outputs."""
-        takes = [f"{listed(names)} = {part.packed(self)}" for part, names in self.taken.items()]
+        takes = [f"{listed(names)} = {self.packs[part]}" for part, names in self.taken.items()]
         returns = listed([*[listed(part.taken[self]) for part in self.later], listed(self.outputs)])
         return "\n    ".join([f"def {self.called()}:", *takes, *self.statements, f"return {returns}"]) + "\n"
 
     def call(self) -> str:
-        return f"{listed([*map(self.packed, self.later), listed(self.outputs)])} = {self.called()}"
+        return f"{listed([*[part.packs[self] for part in self.later], listed(self.outputs)])} = {self.called()}"
 
     def called(self) -> str:
         given = [name for name, is_name in self.given.items() if is_name]
-        return f"{self.name}({', '.join([*given, *[part.packed(self) for part in self.taken]])})"
-
-    def packed(self, later: Part) -> str:
-        """What holds our results for a later part."""
-        return f"{self.name}_for_{later.name}"
+        return f"{self.name}({', '.join([*given, *self.packs.values()])})"
 
 
 def listed(names: Any) -> str:
