@@ -109,10 +109,81 @@ def value(x: Any) -> Any:
 def test_random_training_functions(seed: int, scalars: bool) -> None:
     eager, _ = function_of(seed, lambda f: f, scalars)
     compiled, run = function_of(seed, compile, scalars)
+    compare(eager, compiled)
+    assert run.count <= 8
+
+
+def compare(eager: Any, compiled: Any) -> None:
     for call, (want, got) in enumerate(zip(eager(), compiled(), strict=True)):
         assert len(want) == len(got)
         for a, b in zip(want, got, strict=True):
             assert (a is None) == (b is None), call
             if a is not None:
                 np.testing.assert_allclose(b, np.broadcast_to(a, b.shape), rtol=1e-10, atol=1e-12)
-    assert run.count <= 8
+
+
+MANY = (
+    "backward", "backward", "zero all", "zero half", "zero one", "read one", "step", "step", "clip", "scale one",
+    "weights",
+)  # fmt: skip
+
+
+def function_of_many(seed: int, wrap: Any) -> tuple[Any, Any]:
+    """The same with 28 numbers for parameters, which are taken together."""
+    rng = np.random.default_rng(seed)
+    weights, biases = ([Value(float(x)) for x in 0.3 * rng.normal(size=n)] for n in (24, 4))
+    params = weights + biases
+    first = optim.SGD(weights, lr=0.01, momentum=0.5)
+    second = optim.Adam(params if rng.random() < 0.5 else biases, lr=0.01)
+    plan = [(str(rng.choice(MANY)), int(rng.integers(28)), int(rng.integers(3))) for _ in range(rng.integers(3, 8))]
+
+    def loss_of(X: Any, kind: int) -> Any:
+        total: Any = 0.0
+        for row in X:
+            h = [sum([weights[6 * j + i] * row[i] for i in range(6)], biases[j]).tanh() for j in range(4)]
+            total = total + (sum(h) - row[0]) ** 2 if kind < 2 else total + h[0] * h[1] - h[2]
+        return total
+
+    def f(X: Any) -> Any:
+        seen: list[Any] = []
+        for what, i, kind in plan:
+            p = params[i]
+            if what == "backward":
+                seen.append(loss_of(X, kind))
+                seen[-1].backward()
+            elif what == "zero all":
+                second.zero_grad()
+            elif what == "zero half":
+                for q in params[::2]:
+                    q.grad = None if kind else 0.0
+            elif what == "zero one":
+                p.zero_grad()
+            elif what == "read one" and p.grad is not None:
+                seen.append(p.grad * 2.0)
+            elif what == "step":
+                (first if kind else second).step()
+            elif what == "clip":
+                nn.utils.clip_grad_value_(params, 0.5)
+            elif what == "scale one" and p.grad is not None:
+                p.grad = p.grad * 0.5
+            elif what == "weights":
+                seen.append(sum([q * q for q in params]))
+        return [s * 1.0 for s in seen]
+
+    run, inputs = wrap(f), np.random.default_rng(seed + 1)
+
+    def trial() -> Any:
+        for call in range(4):
+            out = run(inputs.normal(size=(20, 6)))
+            if call == 1:
+                params[3].data, params[5].grad = 0.25, None
+            yield [*[value(x) for x in out], *[value(x) for p in params for x in (p.data, p.grad)]]
+
+    return trial, run
+
+
+@pytest.mark.parametrize("seed", [*range(12), 28, 45])
+def test_random_training_functions_of_many_numbers(seed: int) -> None:
+    eager, _ = function_of_many(seed, lambda f: f)
+    compiled, _ = function_of_many(seed, compile)
+    compare(eager, compiled)

@@ -105,10 +105,14 @@ class Build:
 
     def scalar(self, node: Value) -> None:
         """A step of the block that is open."""
+        at, (given, params) = node._number, self.scalars[node]
+        for x in given:
+            if isinstance(x, Value) and not (self.open and x in self.blocks[-1]):
+                self.line(x, at)  # which may need a result of the open block: that is closed then
         if not self.open:
             self.blocks.append(Block(len(self.blocks), self.recorder.gradient_of))
             self.open = True
-        block, at, (given, params) = self.blocks[-1], node._number, self.scalars[node]
+        block = self.blocks[-1]
         refs = [
             ref if isinstance(x, Value) and (ref := block.refs.get(x)) is not None else block.outside(self.line(x, at))
             for x in given

@@ -84,6 +84,7 @@ class Emitter:
         final = [i for i, line in enumerate(program) if line.kind in ("draw", "step", "clip", "effect")]
         rest = program.lines[min(final, default=len(program.lines)) :]
         self.w = Writer(may_raise=not any([line.kind in ("call", "view") and line.call is not pick for line in rest]))
+        self.given: set[Line] = set()  # gradients that an optimiser gives to scalar leaves when it steps
         self.homes = self.gradient_homes()
         self.grads: dict[Line, Any] = {}  # whose gradient a result becomes, without a copy: that of one leaf only
         for line in program:
@@ -270,26 +271,34 @@ class Emitter:
         Only where every parameter of the optimiser has a gradient on every call.
         """
         homes: dict[Any, Any] = {}
-        vectors, reached = self.program.vectors, set[Any]()  # leaves, and arrays of them
+        vectors, reached = self.program.vectors, dict[Any, Line]()  # leaves, and arrays of them
+        asked: set[Line] = set()
         for line in self.program:
             if line.kind == "grad":
                 of = {line.call, *vectors.get(line.call, ())}
-                reached -= of | {v for v, leaves in vectors.items() if not of.isdisjoint(leaves)}
-                reached |= set() if line.args[0] is None else {line.call}
+                for x in of | {v for v, leaves in vectors.items() if not of.isdisjoint(leaves)}:
+                    reached.pop(x, None)
+                if line.args[0] is not None:
+                    reached[line.call] = line
             elif line.kind == "clip":
-                reached = set()  # the gradients are no longer what the program has computed
+                reached = {}  # the gradients are no longer what the program has computed
             elif line.kind == "step":
                 flats = [flat for flats in line.call.flats for flat in flats]
                 parts = {flat: [v for v in vectors if v in reached and same(vectors[v], flat.params)] for flat in flats}
-                known = all([parts[flat] or reached.issuperset(flat.params) for flat in flats])
+                known = all([parts[flat] or reached.keys() >= set(flat.params) for flat in flats])
                 if known and not any([p in homes for flat in flats for p in flat.params]):
                     homes[line] = [np.zeros_like(flat.grad) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
                         homes[flat] = name = self.w.bind(g, "gradients")
                         homes |= dict.fromkeys(parts[flat], name)
+                        lines = {reached[x] for x in parts[flat] or flat.params} if flat.scalars else set()
+                        self.given |= lines - asked
                         for p, where in zip(flat.params, flat.slices, strict=True):
                             homes[p] = f"{name}[{where.start}:{where.stop}].reshape({self.w.text(p.shape)})"
-                reached -= {p for flat in flats for p in flat.params}
+                else:
+                    asked.update(reached.values())  # it reads the gradients of the leaves
+                for x in [x for flat in flats for x in (*flat.params, *parts[flat])]:
+                    reached.pop(x, None)
         return homes
 
     def gradient(self, line: Line) -> list[str]:
@@ -299,6 +308,8 @@ class Emitter:
             many, home = w.bind(self.program.vectors[leaf], "leaves"), self.homes.get(leaf)
             there = self.grads.get(source) is leaf and source in self.settled
             stored = [f"np.copyto({home}, {w.text(source)})"] if home and not there else []
+            if line in self.given:
+                return stored
             return [*stored, f"for leaf, slope in zip({many}, {w.text(source)}.tolist()): leaf._grad = slope"]
         owner, home = self.owner(leaf), self.homes.get(leaf, "")
         if source is None:
@@ -312,6 +323,8 @@ class Emitter:
             return [f"{owner}._grad = {w.text(source)}"]
         if type(leaf._raw) is float:
             self.slopes[leaf] = text = w.text(source)
+            if line in self.given:
+                return []
             is_float = isinstance(source, Line) and source.call is pick
             return [f"{owner}._grad = {text if is_float else f'float({text})'}"]
         name = w.unique(f"{leaf.label or 'leaf'}_grad")

@@ -213,7 +213,8 @@ def gradient_of(leaf: Value) -> Any:
 
 
 def gradients_of(leaves: list[Value]) -> Any:
-    return np.array([float(leaf._grad) for leaf in leaves])
+    """The gradients of many numbers; 0 for those that have been reset, which `grads` knows."""
+    return np.array([0.0 if leaf._grad is None else float(leaf._grad) for leaf in leaves])
 
 
 def same_objects(a: list[Value] | None, b: list[Value]) -> bool:

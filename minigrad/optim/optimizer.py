@@ -127,12 +127,12 @@ class Flat:
         return any(map(is_, map(GRAD, self.params), repeat(None)))
 
     def runs(self, whole: bool = False) -> list[tuple[slice, int]]:
-        """Neighbouring parameters that have a gradient and the same step count: (slice of the buffers, step)."""
+        """Neighbouring parameters that have a gradient (all, if `whole`) and the same step count: (slice, step)."""
         t = self.steps[0] + 1
         if (whole or not self.lacks_gradients()) and self.steps.count(t - 1) == len(self.steps):  # as nearly always
             self.steps = [t] * len(self.steps)
             return [(slice(0, len(self.data)), t)]
-        steps = [0 if p._grad is None else t + 1 for p, t in zip(self.params, self.steps, strict=True)]
+        steps = [t + 1 if whole or p._grad is not None else 0 for p, t in zip(self.params, self.steps, strict=True)]
         self.steps = [new or old for new, old in zip(steps, self.steps, strict=True)]
         members = [(t, list(run)) for t, run in groupby(range(len(steps)), key=steps.__getitem__)]
         return [(slice(self.slices[run[0]].start, self.slices[run[-1]].stop), t) for t, run in members if t]
@@ -159,8 +159,11 @@ class Flat:
             pieces.append(g.reshape(-1))
         np.concatenate(pieces, out=self.grad, casting="same_kind")
 
-    def release(self, everyone: bool = False) -> None:
-        """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed."""
+    def release(self, everyone: bool = False, slopes: np.ndarray | None = None) -> None:
+        """After a step: scalar parameters get their floats, and graphs recorded before can tell that data changed.
+
+        A compiled step leaves it to us to give scalar parameters their gradients, `slopes`, at the same time.
+        """
         whole = everyone or not self.lacks_gradients()
         if whole and self.stamps and all(map(is_, map(SAVED, self.params), self.stamps)):  # as nearly always
             self.clock[0] = tick()
@@ -168,8 +171,12 @@ class Flat:
         self.clock = [tick()]
         if whole and self.scalars:
             self.known, now = self.data.tolist(), self.clock[0]
-            for p, x in zip(self.params, self.known, strict=True):
-                p._raw, p._number = x, now
+            if slopes is None:
+                for p, x in zip(self.params, self.known, strict=True):
+                    p._raw, p._number = x, now
+            else:
+                for p, x, slope in zip(self.params, self.known, slopes.tolist(), strict=True):
+                    p._raw, p._number, p._grad = x, now, slope
             self.seen, touched[0] = now if self.seen == touched[0] else 0, now
             return
         for i, p in enumerate(self.params):
@@ -287,7 +294,7 @@ class Optimizer:
                     for block, p in flat.pieces(where):
                         slots = Slots(flat, block)
                         self.update(p, prepare(p, gradient[block], slots, group), slots, t, group)
-                flat.release(whole)
+                flat.release(whole, gradient if whole else None)
         self.steps_taken += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:
