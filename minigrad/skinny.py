@@ -23,7 +23,7 @@ LEAST = 32  # the length of a piece
 SKINNY = {"rows": 8192, "columns": 8192, "sum": 8192}  # the product of the two axes that are not cut
 SKINNY_FLOAT64 = {**SKINNY, "columns": 2048}
 SUMMED = 16, 64  # how long the sums must be: of Aᵀ Bᵀ, and of A Bᵀ
-PAGE, ROWS = 4096, 64  # bytes; where rows begin at multiples of it, a cache holds few of them: no pieces of more
+STEP, ROWS = 16384, 64  # bytes; where rows begin at multiples of it, a cache holds few of them: no pieces of more
 
 
 @cache
@@ -58,7 +58,7 @@ def cut(m: int, k: int, n: int, a_turned: bool, b_turned: bool, dtype: Any) -> t
             if axis == "sum" and m * n > DOT:
                 continue
             most = min(most, DOT // results[axis]) if axis in results else most
-        elif others > limits[axis] or (axis == "columns" and k > ROWS and n * np.dtype(dtype).itemsize % PAGE == 0):
+        elif others > limits[axis] or (axis == "columns" and k > ROWS and n * np.dtype(dtype).itemsize % STEP == 0):
             continue
         piece = next((i for i in range(min(most, sizes[axis] // 2), LEAST - 1, -1) if sizes[axis] % i == 0), 0)
         summed = piece if axis == "sum" else k

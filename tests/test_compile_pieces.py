@@ -81,6 +81,24 @@ def test_gradients_of_a_linear_layer(small: None, rng: Any) -> None:
     assert f.source.count("np.matmul") == 2  # each product is still one call
 
 
+def test_a_wide_linear_layer_in_float32_is_written_as_numpy_calls(small: None, rng: Any) -> None:
+    """Eager multiplies in pieces, too: some sums are nearly 0 and differ by more than their own rounding."""
+    x, y = rng.normal(size=(256, 3072)).astype(np.float32), rng.integers(10, size=256)
+    layer = mg.nn.Linear(3072, 10, dtype=np.float32, rng=0)
+
+    def step(x: Any, y: Any) -> Any:
+        layer.zero_grad()
+        loss = mg.nn.functional.cross_entropy(layer(x), y)
+        loss.backward()
+        return loss
+
+    f = mg.compile(step)
+    assert f(x, y).item() == pytest.approx(step(x, y).item(), rel=1e-5)
+    assert "affine" not in f.source
+    assert f.source.count("(8, 32, 10)") >= 1  # forward, rows in pieces
+    assert f.source.count("(8, 10, 384)") >= 1  # backward, columns in pieces
+
+
 def training(x: Any, y: Any) -> Any:
     """A linear classifier's steps, with a decay of all its parameters and a gradient that is zero in many places."""
     rng = np.random.default_rng(3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from typing import Any
 
@@ -58,6 +60,16 @@ def test_a_drawing_is_html_svg_and_text() -> None:
     assert bundle["text/plain"] == repr(drawing)
     assert repr(drawing) == "Drawing(circuit of f, 2 values, 1 gate; .export('circuit.svg') writes it)"
     assert drawing._mime_() == ("text/html", bundle["text/html"])
+
+
+@pytest.mark.parametrize("program", [True, False])
+def test_letters_of_a_picture_are_as_large_as_a_notebook_s(monkeypatch: pytest.MonkeyPatch, program: bool) -> None:
+    """14 points are written as 14 pixels; with Graphviz, or laid out without."""
+    monkeypatch.setattr("minigrad.viz.drawing.has_renderer", lambda: program)
+    with nullcontext() if program else pytest.warns(UserWarning, match="no Graphviz program"):
+        html = viz.draw(named("f"))._repr_mimebundle_()["text/html"]
+    points = float(re.findall(r'<svg[^>]*? width="([0-9.]+)pt"', picture_in(html))[0])
+    assert dict(Elements(html).found)["img"]["width"] == str(round(points))
 
 
 def test_a_drawing_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:

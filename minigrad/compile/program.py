@@ -313,7 +313,8 @@ def same(a: Any, b: Any) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or (a.dtype != b.dtype and a.ndim):
         return False
+    each, largest = (1e-5, 1e-5) if a.dtype == np.float32 else (1e-11, 1e-12)
     with np.errstate(all="ignore"):
-        return bool(np.allclose(a, b, rtol=1e-5 if a.dtype == np.float32 else 1e-11, atol=0.0, equal_nan=True)) or (
-            bool(np.max(np.abs(a - b)) <= 1e-12 * np.max(np.abs(b)))
+        return bool(np.allclose(a, b, rtol=each, atol=0.0, equal_nan=True)) or (
+            bool(np.max(np.abs(a - b)) <= largest * np.max(np.abs(b)))
         )
