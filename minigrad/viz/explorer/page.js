@@ -28,13 +28,13 @@ class App {
     this.restore();
     this.drawing.begin(this.stage);
     this.go(this.step);
-    if (!this.stage.clientWidth) this.wait();
+    if (!innerWidth || !this.stage.clientWidth) this.wait();
   }
 
   // A frame that is out of sight, as in a notebook, gets its width later.
   wait() {
     const observer = new ResizeObserver(() => {
-      if (!this.stage.clientWidth) return;
+      if (!innerWidth || !this.stage.clientWidth) return;
       observer.disconnect();
       this.drawing.begin(this.stage);
       this.go(this.step);
