@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..buffers import buffer
 from ..convert import KINDS
 from ..errors import CompileError
 from ..tree import tree_leaves
@@ -229,12 +230,12 @@ class Emitter:
             self.settled |= {line, *showing}
             w.setup.append(f"{w.name(line)} = {home.split('.reshape')[0]}{laid_out(w, value)}")
             return
-        buffer = self.plan.buffer[line]
-        if buffer not in self.memory:
-            self.memory[buffer] = name = w.unique("memory")
-            w.setup.append(f"{name} = np.zeros({self.plan.sizes[buffer]}, np.uint8)")
+        number = self.plan.buffer[line]
+        if number not in self.memory:
+            self.memory[number] = name = w.unique("memory")
+            w.setup.append(f"{name} = buffer({self.plan.sizes[number]})")
         size = prod(line.shape) * line.dtype.itemsize
-        part = f"{self.memory[buffer]}[:{size}].view(np.{line.dtype.name})"
+        part = f"{self.memory[number]}[:{size}].view(np.{line.dtype.name})"
         w.setup.append(f"{w.name(line)} = {part}{laid_out(w, value)}")
 
     def add_in_place(self, line: Line) -> None:
@@ -287,7 +288,7 @@ class Emitter:
                 parts = {flat: [v for v in vectors if v in reached and same(vectors[v], flat.params)] for flat in flats}
                 known = all([parts[flat] or reached.keys() >= set(flat.params) for flat in flats])
                 if known and not any([p in homes for flat in flats for p in flat.params]):
-                    homes[line] = [np.zeros_like(flat.grad) for flat in flats]
+                    homes[line] = [buffer(flat.grad.size, flat.grad.dtype) for flat in flats]
                     for flat, g in zip(flats, homes[line], strict=True):
                         homes[flat] = name = self.w.bind(g, "gradients")
                         homes |= dict.fromkeys(parts[flat], name)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..buffers import buffer
 from .program import Line, as_type, take_at, view_as
 from .rules import put_plain
 
 __all__ = ["Writer"]
 
-RESERVED = ("np", "math", "run", "Changed", "float", "abs", "zip", "leaf", "slope")
+RESERVED = ("np", "math", "buffer", "run", "Changed", "float", "abs", "zip", "leaf", "slope")
 OPERATORS = {
     np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/",
     np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">=", np.equal: "==", np.not_equal: "!=",
@@ -40,7 +41,7 @@ class Writer:
         self.may_raise = may_raise
         self.names: dict[Line, str] = {}
         self.setup: list[str] = []
-        self.namespace: dict[str, Any] = {"np": np, "math": math}
+        self.namespace: dict[str, Any] = {"np": np, "math": math, "buffer": buffer}
         self.taken = {*RESERVED, *keyword.kwlist}
         self.next: dict[str, int] = {}  # the number that the next name of a kind gets
         self.bound: dict[int, str] = {}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import at_least_zero, number
+from ..buffers import buffer
 from ..convert import describe, to_constant
 from ..errors import DtypeError, GradientError, ShapeError
 from ..value import Value, changed_in_place, is_recorder, recording, tick, touched
@@ -45,7 +46,7 @@ class Slots:
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.flat.state:
-            self.flat.state[name] = np.zeros_like(self.flat.data)
+            self.flat.state[name] = buffer(self.flat.data.size, self.flat.data.dtype)
         return self.flat.state[name][self.where]
 
     def scratch(self) -> np.ndarray:
@@ -64,7 +65,7 @@ class Flat:
         self.params = params
         ends = np.cumsum([0] + [p.size for p in params]).tolist()
         self.slices = [slice(start, end) for start, end in pairwise(ends)]
-        self.data, self.grad, self.scratch = (np.empty(ends[-1], dtype) for _ in range(3))
+        self.data, self.grad, self.scratch = (buffer(ends[-1], dtype) for _ in range(3))
         self.state: dict[str, np.ndarray] = {}
         self.steps = [0] * len(params)
         self.shapes = [p.shape for p in params]
@@ -115,7 +116,8 @@ class Flat:
 
     def move(self) -> None:
         """To a new buffer: after `p.data = new` somebody may hold the old `p.data`, and that is never written again."""
-        self.data, old = self.data.copy(), self.views
+        self.data, old, held = buffer(self.data.size, self.data.dtype), self.views, self.data
+        self.data[...] = held
         self.cut.clear()
         self.views = self.views_of(self.data)
         for i, p in enumerate(self.params):
