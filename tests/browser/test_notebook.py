@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_explorer_page import HOSTILE, hostile
+from .test_explorer_page import HOSTILE, hostile
 
 from minigrad import Value, viz
 from minigrad.demo.circuits import sum_times
