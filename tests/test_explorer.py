@@ -17,6 +17,7 @@ from minigrad.demo.circuits import sum_times
 from minigrad.errors import DtypeError, GradientError, MinigradError
 from minigrad.gates import REGISTRY
 from minigrad.viz.explorer import emit
+from minigrad.viz.explorer.page import Labels
 from minigrad.viz.explorer.record import Rules
 
 
@@ -183,3 +184,8 @@ def test_a_training_that_cannot_be_shown_is_refused_with_the_reason(rng):
         viz.explore_training(training(rng.normal(size=(8, 3)), epochs=1)[1])
     with pytest.raises(MinigradError, match="rows 0 to 7"):
         viz.explore_training(training(rng.normal(size=(8, 2)), epochs=1)[1], example=8)
+
+
+def test_a_name_from_right_to_left_stands_apart() -> None:
+    labels = Labels()
+    assert [labels("مرحبا"), labels("x"), labels("مرحبا")] == ["\u2068مرحبا\u2069", "x", "\u2068مرحبا′\u2069"]

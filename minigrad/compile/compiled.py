@@ -23,6 +23,7 @@ from ..value import FLOATS, Value, recording
 from .build import build
 from .emit import Changed, emit
 from .entry import Entry, Unrecorded, as_argument, gate_of, key_of, rebound, stand_ins, wrap
+from .outside import Outside
 from .passes import optimise
 from .recording import Recorder
 from .report import constants, forward_graph
@@ -174,7 +175,8 @@ class Compiled:
                 rebound(program, recorder, own)
             data = constants(program)
             program, stages = optimise(program)
-            entry = Entry(program, emit(program), out, recorder, given, own, self.gate, stages)
+            outside = Outside(self.f, recorder.settings)
+            entry = Entry(program, emit(program), out, recorder, given, own, self.gate, stages, outside)
             entry.data = data
             return entry
 
@@ -217,8 +219,10 @@ class Compiled:
         sizes = entry.emitted.buffers
         lines.append(f"{len(sizes)} buffers of {sum(sizes):,} bytes")
         lines += [f"data that are the same on every call: {each}" for each in entry.data]
+        if words := ", ".join(sorted(entry.outside.words)):
+            lines.append(f"names from outside, which are recorded anew when they stand for something else: {words}")
         if self.count > 1:
-            lines.append(f"recorded {self.count} times, for other kinds of arguments or decisions")
+            lines.append(f"recorded {min(self.count, LIMIT)} times, for other kinds of arguments, decisions or names")
         return "\n".join(lines)
 
     def _last(self) -> tuple[Entry, Recorder, Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from ..convert import describe, tidy
 from ..errors import GradientError
 from ..tree import tree_leaves, tree_map
-from ..value import FLOATS, Gate, Value, new_value, outputs, pull, recording, tape, touched, upstream_of, zeros
+from ..value import FLOATS, Gate, Value, new_value, no_grad, outputs, pull, recording, tape, touched, upstream_of, zeros
 from .emit import Emitted
+from .outside import Outside
 from .program import Program
 from .recording import Recorder
 from .report import Stage
@@ -63,9 +64,9 @@ class Entry:
 
     def __init__(
         self, program: Program, emitted: Emitted, out: Any, recorder: Recorder, given: list[Value],
-        own: dict[Value, Value], gate: Gate, stages: list[Stage],
+        own: dict[Value, Value], gate: Gate, stages: list[Stage], outside: Outside,
     ) -> None:  # fmt: skip
-        self.program, self.emitted, self.gate, self.stages = program, emitted, gate, stages
+        self.program, self.emitted, self.gate, self.stages, self.outside = program, emitted, gate, stages, outside
         self.given = [own.get(x, x) for x in given]
         self.lent = bool(own)  # whether other Values lend their numbers to `given` for the call
         self.structure = tree_map(lambda x: None, out)
@@ -113,7 +114,9 @@ class Entry:
                 x._grad, own._grad = own._grad, None
 
     def fits(self) -> bool:
-        """Whether the captured parameters, and the modes of the modules, are still of the recorded kind."""
+        """Whether what comes from outside, and the modes of the modules, are still of the recorded kind."""
+        if not self.outside.same():
+            return False
         if self.lent or self.seen != touched[0]:
             seen = touched[0]
             if not self.leaves_fit():
@@ -155,7 +158,7 @@ class Entry:
         """Results as `Value`s of one gate, the compiled function, that feed on what they depend on."""
         node = new_value(numbers[0] if len(numbers) == 1 else tuple(numbers))
         node.gate, node._requires_grad = self.gate, True
-        node._saved = (wires, (node._raw, *[x._raw for x in wires]), {"call": (self, wires, places, *call)})
+        node._saved = (wires, (node._raw, *[x._raw for x in wires]), {"_call": (self, wires, places, *call)})
         return [node] if len(numbers) == 1 else outputs(node)
 
 
@@ -179,8 +182,15 @@ def wrap(x: Any) -> Any:
 def gate_of(name: str, f: Callable[..., Any]) -> Gate:
     """A compiled function as a gate: its derivative is that of `f`, which is called once more for it."""
 
-    def pull_back(g: Any, out: Any, *xs: Any, call: Any) -> tuple[Any, ...]:
-        entry, wires, places, args, kwargs = call
+    def forward(*xs: Any, _call: Any) -> Any:
+        _, _, places, args, kwargs = _call
+        with no_grad():
+            results = tree_leaves(f(*args, **kwargs))
+        out = tuple([results[i]._raw for i in places])
+        return out[0] if len(out) == 1 else out
+
+    def pull_back(g: Any, out: Any, *xs: Any, _call: Any) -> tuple[Any, ...]:
+        entry, wires, places, args, kwargs = _call
         if not entry.repeatable:
             raise GradientError(
                 f"{name}: backward() through a compiled function that draws random numbers or moves statistics: it "
@@ -205,7 +215,7 @@ def gate_of(name: str, f: Callable[..., Any]) -> Gate:
             recording.reset(token)
         return tuple([total[x] if x in total else zeros(x._raw) for x in wires])
 
-    return Gate(name, f, vjp=pull_back)
+    return Gate(name, forward, vjp=pull_back)
 
 
 # --------------------------------------------------------------------------------------------------------- the key

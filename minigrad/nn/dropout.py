@@ -44,7 +44,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
-        self.p, self.rng = probability("Dropout", p), rng if rng is None else generator(rng)
+        self.p, self.rng = float(probability("Dropout", p)), rng if rng is None else generator(rng)
 
     def forward(self, x: Any) -> Any:
         return dropout(x, self.p, self.training, rng=self.rng)

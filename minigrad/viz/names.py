@@ -76,7 +76,7 @@ def settings(v: Value, defaults: bool = False) -> dict[str, Any]:
     wires = list(signature.parameters)[: v.gate.arity]
     if v.gate.arity is None:  # any number of wires: *xs
         wires = [p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
-    return {name: x for name, x in bound.arguments.items() if name not in wires}
+    return {name: x for name, x in bound.arguments.items() if name not in wires and not name.startswith("_")}
 
 
 def given(v: Value) -> str:

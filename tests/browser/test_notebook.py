@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from .test_explorer_page import HOSTILE, hostile
 
 from minigrad import Value, viz
 from minigrad.demo.circuits import sum_times
+
+from .test_explorer_page import HOSTILE, hostile
 
 pytestmark = pytest.mark.browser
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+import unicodedata
 from collections.abc import Callable
 from math import isfinite
 from string import Template
@@ -138,7 +139,13 @@ class Labels:
         while name in self.taken:
             name += "′"
         self.taken.add(name)
-        return name
+        return isolated(name)
+
+
+def isolated(name: str) -> str:
+    """A name that is written from right to left must not turn the formula around it."""
+    turns = any([unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in name])
+    return f"\u2068{name}\u2069" if turns else name
 
 
 def words(gate: Any, wires: int) -> dict[str, Any]:
