@@ -35,14 +35,16 @@ def total_of_squares(*xs: Any) -> Any:
 def cost_of_labels(scores: Any, labels: Any) -> Any:
     if shape_of(scores)[:-1] != shape_of(labels) or len(shape_of(scores)) != 2:
         raise ValueError("needs scores of shape (examples, classes) and a label for each example.")
-    if len(labels) and labels.astype(np.uint64).max() >= shape_of(scores)[1]:  # negative ones turn into very large ones
-        raise IndexError(f"a label that is none of the classes 0 to {shape_of(scores)[1] - 1}.")
+    classes = shape_of(scores)[1]
+    if len(labels) and labels.astype(np.uint64).max() >= classes:  # negative ones turn into very large ones
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise IndexError(f"the label {wrong} is none of the classes 0 to {classes - 1}.")
     at, shifted = (np.arange(len(labels)), labels), scores - top(scores, 1)
     own, e = shifted[at], np.exp(shifted)
     if isinstance(e, np.ndarray):
         e[at] = 0.0
     else:  # while the rule is written down
-        e = np.where(labels[:, None] == np.arange(shape_of(scores)[1]), 0.0, e)
+        e = np.where(labels[:, None] == np.arange(classes), 0.0, e)
     return np.log1p(sum_along(e, axis=1) + np.expm1(own)) - own  # near 0, all digits are the others'
 
 
