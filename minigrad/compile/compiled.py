@@ -175,7 +175,7 @@ class Compiled:
                 rebound(program, recorder, own)
             data = constants(program)
             program, stages = optimise(program)
-            outside = Outside(self.f, recorder.settings)
+            outside = Outside(self.f, [each for numbers in recorder.settings.values() for each in numbers])
             entry = Entry(program, emit(program), out, recorder, given, own, self.gate, stages, outside)
             entry.data = data
             return entry

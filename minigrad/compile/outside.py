@@ -19,7 +19,7 @@ class Outside:
 
     def __init__(self, f: Any, settings: list[tuple[dict[str, Any], str, Any]]) -> None:
         self.names, self.cells = list(settings), list[tuple[CellType, Any]]()
-        self.words: dict[str, Any] = {}
+        self.words: set[str] = set()
         stack, seen, home = [f], set[Any](), None
         while stack:
             g = stack.pop()
@@ -35,12 +35,12 @@ class Outside:
                 if filled(cell):
                     self.cells.append((cell, cell.cell_contents))
                     stack.append(cell.cell_contents)
-                    self.words |= {} if ours else {word: cell.cell_contents}
+                    self.words |= set() if ours else {word}
             if g.__globals__ is home:
                 for word in words_of(g.__code__) & home.keys():
                     self.names.append((home, word, home[word]))
                     stack.append(home[word])
-                    self.words[word] = home[word]
+                    self.words.add(word)
 
     def same(self) -> bool:
         """Whether the names still stand for these objects."""

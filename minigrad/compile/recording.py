@@ -57,8 +57,7 @@ class Recorder(Gradients):
         self.random = False  # whether something was drawn
         self.passes: list[list[float]] = []  # when backward passes began and ended
         self.gradient_of: dict[Value, Value] = {}  # what each gradient is the gradient of
-        self.called_modules: set[Any] = set()
-        self.settings: list[tuple[dict[str, Any], str, float]] = []  # numbers that layers were made with
+        self.settings: dict[Any, list[tuple[dict[str, Any], str, float]]] = {}  # numbers that layers were made with
         self.modes: dict[Any, bool] = {}  # the modules that were called: whether they were in training
         self.switched: set[Any] = set()  # those that the function itself put into this mode
 
@@ -221,10 +220,8 @@ class Recorder(Gradients):
         """A module is called: a call in its other mode is recorded anew."""
         if module not in self.switched:
             self.modes.setdefault(module, module.training)
-        if module not in self.called_modules:
-            self.called_modules.add(module)
-            numbers = [(name, x) for name, x in vars(module).items() if type(x) is float]
-            self.settings += [(vars(module), name, x) for name, x in numbers]
+        numbers = vars(module)
+        self.settings.setdefault(module, [(numbers, name, x) for name, x in numbers.items() if type(x) is float])
 
     def modes_set(self, module: Any, training: bool) -> None:
         """The function puts a module, and its parts, into a mode."""
